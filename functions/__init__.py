@@ -1,0 +1,1 @@
+"""What is deployed: one folder per surface, one target per endpoint."""

@@ -1,0 +1,1 @@
+"""For people: the local stack and the operators' command line."""

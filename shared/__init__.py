@@ -1,0 +1,1 @@
+"""The core: the folder names are the modules of the plan."""

@@ -1,0 +1,1 @@
+"""The decision agents: pure functions that compute and never touch a store."""

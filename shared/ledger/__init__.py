@@ -1,0 +1,1 @@
+"""The append-only audit ledger: its event catalogue and its hash chain."""

@@ -1,0 +1,1 @@
+"""How a committed change is told: the outbox, the publisher and the message."""

@@ -1,0 +1,1 @@
+"""PostgreSQL, the truth: tables, the unit of work and every query."""

@@ -1,0 +1,1 @@
+"""Firestore, the projection: documents, compare-and-set and the projector."""

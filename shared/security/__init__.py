@@ -1,0 +1,1 @@
+"""Identity, patient keys and hashes of what must not be kept."""

@@ -1,0 +1,135 @@
+"""Configuration: the environment, read once into one frozen object.
+
+A wrong value stops the start with a sentence that names the variable. Emulators and unsigned
+development tokens exist only where nothing is deployed: a deployed function that finds emulator
+settings refuses to start.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+
+import msgspec
+
+_EMULATORS = ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST")
+
+
+class SettingsError(Exception):
+    """A configuration variable is missing or wrong; the message says which and how to mend it."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process needs to know of where it runs. Times are seconds."""
+
+    project_id: str
+    database_url: str | None
+    cloud_sql_instance: str | None
+    database_user: str
+    database_name: str
+    master_secret: bytes
+    pubsub_topic: str
+    allowed_origins: tuple[str, ...]
+    emulated: bool
+    pool_size: int
+    pool_timeout_s: float
+    statement_timeout_s: float
+    lock_timeout_s: float
+    outside_timeout_s: float
+    log_level: str
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Reads settings from ``environ``.
+
+    Raises SettingsError naming the variable that is missing or wrong, without its value.
+    """
+    deployed = "K_SERVICE" in environ
+    emulated = any(environ.get(name) for name in _EMULATORS)
+    if deployed and emulated:
+        found = ", ".join(name for name in _EMULATORS if environ.get(name))
+        raise SettingsError(
+            f"{found} is set on a deployed function. Emulators accept unsigned tokens, so this function "
+            "refuses to start: remove the variable from its configuration."
+        )
+    database_url = environ.get("DATABASE_URL") or None
+    instance = environ.get("CLOUD_SQL_INSTANCE") or None
+    if (database_url is None) == (instance is None):
+        raise SettingsError(
+            "Set exactly one of DATABASE_URL (postgresql://user@host:port/name) and "
+            "CLOUD_SQL_INSTANCE (project:region:instance)."
+        )
+    if database_url is not None and not database_url.startswith(("postgresql://", "postgres://")):
+        raise SettingsError("DATABASE_URL must begin with postgresql://.")
+    return Settings(
+        project_id=_required(environ, "GOOGLE_CLOUD_PROJECT", "the project's id"),
+        database_url=database_url,
+        cloud_sql_instance=instance,
+        database_user=environ.get("DATABASE_USER", "mobius_app"),
+        database_name=environ.get("DATABASE_NAME", "mobius"),
+        master_secret=_secret(environ),
+        pubsub_topic=environ.get("PUBSUB_TOPIC", "mobius-events"),
+        allowed_origins=_origins(environ),
+        emulated=emulated,
+        pool_size=int(_number(environ, "DATABASE_POOL_SIZE", 5, 1, 100)),
+        pool_timeout_s=_number(environ, "DATABASE_POOL_TIMEOUT_S", 2, 0.05, 60),
+        statement_timeout_s=_number(environ, "DATABASE_STATEMENT_TIMEOUT_S", 5, 0.1, 3600),
+        lock_timeout_s=_number(environ, "DATABASE_LOCK_TIMEOUT_S", 3, 0.05, 60),
+        outside_timeout_s=_number(environ, "OUTSIDE_TIMEOUT_S", 2, 0.05, 60),
+        log_level=_choice(environ, "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+    )
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process. Raises SettingsError as ``read_settings`` does."""
+    return read_settings(os.environ)
+
+
+def _required(environ: Mapping[str, str], name: str, what: str) -> str:
+    value = environ.get(name)
+    if not value:
+        raise SettingsError(f"{name} is not set: give it {what}.")
+    return value
+
+
+def _secret(environ: Mapping[str, str]) -> bytes:
+    how = "at least 32 random bytes in base64, for example from: openssl rand -base64 32"
+    try:
+        secret = base64.b64decode(_required(environ, "MOBIUS_MASTER_SECRET", how), validate=True)
+    except binascii.Error:
+        raise SettingsError(f"MOBIUS_MASTER_SECRET is not base64: give it {how}.") from None
+    if len(secret) < 32:
+        raise SettingsError(f"MOBIUS_MASTER_SECRET is too short: give it {how}.")
+    return secret
+
+
+def _origins(environ: Mapping[str, str]) -> tuple[str, ...]:
+    origins = tuple(o.strip() for o in environ.get("ALLOWED_ORIGINS", "").split(",") if o.strip())
+    for origin in origins:
+        if not origin.startswith(("https://", "http://", "chrome-extension://")) or origin.count("/") > 2:
+            raise SettingsError(
+                "ALLOWED_ORIGINS must be a comma-separated list of origins, each scheme://host[:port] "
+                "without a path; '*' is not an origin."
+            )
+    return origins
+
+
+def _number(environ: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+    try:
+        value = float(environ.get(name, default))
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise SettingsError(f"{name} must be a number from {low:g} to {high:g}.")
+    return value
+
+
+def _choice(environ: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:
+    value = environ.get(name, default)
+    if value not in allowed:
+        raise SettingsError(f"{name} must be one of {', '.join(allowed)}.")
+    return value

@@ -1,0 +1,1 @@
+"""What every endpoint shares: registry, messages, identity, errors, logging."""

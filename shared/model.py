@@ -153,6 +153,20 @@ class Snapshot(Frozen, frozen=True):
     updated_at: datetime
 
 
+class VisibleSnapshot(Frozen, frozen=True):
+    """A snapshot as a reader may see it: what is hidden is ``None``, names may be initials.
+
+    ``dob`` is an ISO date, or the year alone.
+    """
+
+    snapshot_version: int
+    display_name: str | None
+    id_label: str | None
+    id_masked: str | None
+    dob: str | None
+    updated_at: datetime
+
+
 class SystemResponse(Frozen, frozen=True):
     """What the system computed and surfaced."""
 

@@ -1,0 +1,54 @@
+# Everything works from a bare checkout: each target makes what it needs first.
+# Stamp files in .venv say which requirements are installed, so that nothing is installed twice.
+
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header $(UPGRADE)
+
+# The certificates of the machine, as pip uses them; uv brings its own otherwise.
+export UV_NATIVE_TLS := 1
+
+.PHONY: run test lint format clean lock
+.DELETE_ON_ERROR:
+
+run: .venv/local.stamp
+	@exec $(BIN)/mobius run --stop-with-parent
+
+test: lint
+	$(BIN)/pytest
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each set builds on the one before it, so that all agree on every version. A pin stays as it is unless
+# UPGRADE=--upgrade asks for newer ones.
+lock: .venv/uv.stamp
+	$(LOCK) requirements/bootstrap.in -o requirements/bootstrap.txt
+	$(LOCK) requirements/runtime.in -o requirements/runtime.txt
+	$(LOCK) requirements/local.in -c requirements/runtime.txt -o requirements/local.txt
+	$(LOCK) requirements/dev.in -c requirements/local.txt -o requirements/dev.txt
+
+.venv/uv.stamp: requirements/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: install it, or name one, as in make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes -r $<
+	@touch $@
+
+# uv takes a second where pip takes half a minute; pip knows some networks that uv doesn't.
+.venv/%.stamp: requirements/%.txt pyproject.toml .venv/uv.stamp
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $< \
+	  || $(BIN)/pip install --quiet --require-hashes -r $<
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

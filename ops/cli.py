@@ -1,0 +1,24 @@
+"""The operators' command line: ``mobius``. Each command lives in a module of its own."""
+
+from __future__ import annotations
+
+import typer
+
+from ops import local_stack
+
+app = typer.Typer(
+    help="Mobius Mini + Sidecar: run it here, look into it, look after it.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals may hold PHI and secrets
+)
+app.command()(local_stack.run)
+
+
+@app.callback()
+def _commands() -> None:
+    """Keeps ``run`` a command of its own while it is the only one."""
+
+
+def main() -> None:
+    """The entry point of the ``mobius`` program."""
+    app()

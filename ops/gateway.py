@@ -1,0 +1,118 @@
+"""One local address for many functions: each under functions-framework, at its canonical path.
+
+Local only. Deployed, every endpoint is a function with an address of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import functions_framework
+from werkzeug.wrappers import Request, Response
+
+from shared.errors import NotFound
+from shared.model import CorrelationId
+from shared.web.endpoint import CORRELATION_HEADER
+from shared.web.openapi import openapi_document
+from shared.web.problems import PROBLEM_TYPE, problem_body
+from shared.web.registry import ENDPOINTS
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+ROOT = Path(__file__).parent.parent
+HEALTH = "/healthz"
+OPENAPI = "/openapi.json"
+
+
+@dataclass(frozen=True)
+class ScheduledTarget:
+    """A function that Cloud Scheduler calls; locally a timer posts to it."""
+
+    target: str
+    every_s: float
+    source: str = "functions/scheduler/main.py"
+
+    @property
+    def path(self) -> str:
+        """Where the local scheduler process serves it."""
+        return f"/{self.target}"
+
+
+SCHEDULED = (ScheduledTarget("relay", every_s=1.0),)
+
+
+class Gateway:
+    """Passes each known path whole to its function, which answers wrong methods too; others get a 404."""
+
+    def __init__(self, functions: Mapping[str, WSGIApplication]) -> None:
+        self._functions = functions
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answers one request."""
+        path = environ.get("PATH_INFO", "")
+        function = self._functions.get(path) or _OWN_PAGES.get(path, _not_found)
+        return function(environ, start_response)
+
+
+def api() -> WSGIApplication:
+    """Every HTTP endpoint of the registry, for gunicorn."""
+    return Gateway({endpoint.path: _function(endpoint.target, endpoint.source) for endpoint in ENDPOINTS})
+
+
+def projector() -> WSGIApplication:
+    """The function that Pub/Sub pushes to, for gunicorn."""
+    return Gateway({"/": _function("project", "functions/projector/main.py")})
+
+
+def scheduler() -> WSGIApplication:
+    """Every target of Cloud Scheduler, for gunicorn."""
+    return Gateway({job.path: _function(job.target, job.source) for job in SCHEDULED})
+
+
+def _function(target: str, source: str) -> WSGIApplication:
+    function: WSGIApplication = functions_framework.create_app(target, str(ROOT / source))
+    return function
+
+
+@Request.application
+def _health(_request: Request) -> Response:
+    return Response(json.dumps({"ok": True}), mimetype="application/json")
+
+
+@Request.application
+def _openapi(request: Request) -> Response:
+    return Response(_openapi_text(request.host_url.rstrip("/")), mimetype="application/json")
+
+
+@lru_cache(maxsize=4)
+def _openapi_text(server_url: str) -> str:
+    return json.dumps(openapi_document(server_url))
+
+
+@Request.application
+def _not_found(request: Request) -> Response:
+    correlation_id = _correlation_id(request.headers.get(CORRELATION_HEADER, ""))
+    error = NotFound("No endpoint has this path.")
+    return Response(
+        problem_body(error, correlation_id),
+        status=error.status,
+        mimetype=PROBLEM_TYPE,
+        headers={CORRELATION_HEADER: str(correlation_id)},
+    )
+
+
+def _correlation_id(given: str) -> CorrelationId:
+    try:
+        return CorrelationId(UUID(given))
+    except ValueError:
+        return CorrelationId(uuid4())
+
+
+_OWN_PAGES: Mapping[str, WSGIApplication] = {HEALTH: _health, OPENAPI: _openapi}

@@ -1,0 +1,107 @@
+"""The policy agent: whether Mini shows, and what a role sees of a patient."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from shared.decisions.policy import ANY, DobDisplay, NameDisplay, Policy, UiVariant
+from shared.model import ExecutionMode, ProceedIndicator, Snapshot, VisibleSnapshot
+
+_LEAST_NAME_FIRST = (NameDisplay.HIDDEN, NameDisplay.INITIALS, NameDisplay.FULL)
+_LEAST_DOB_FIRST = (DobDisplay.HIDDEN, DobDisplay.YEAR, DobDisplay.FULL)
+
+
+def show_mini(policy: Policy, site: str | None, application: str | None, role: str) -> bool:
+    """Whether Mini shows on this site, in this application, to this role.
+
+    What isn't known (``None``) is allowed only where everything is. ``site`` is a host name; a port is
+    ignored. ``*.example.org`` allows ``example.org`` too, as a browser's match patterns do.
+    """
+    rules = policy.allowlist
+    return (
+        any(_site_matches(pattern, site) for pattern in rules.sites)
+        and (ANY in rules.applications or application in rules.applications)
+        and (ANY in rules.roles or role in rules.roles)
+    )
+
+
+def variant_for(policy: Policy, role: str) -> tuple[str, UiVariant]:
+    """The name and the content of the UI variant that a role gets."""
+    rules = policy.ui_variants
+    name = rules.by_role.get(role, rules.default)
+    return name, rules.variants[name]
+
+
+def variant_for_all(policy: Policy) -> UiVariant:
+    """What every role may see: of each field the least that any role's variant shows."""
+    rules = policy.ui_variants
+    # The default counts even when every role of today has its own: tomorrow's role gets it.
+    used = [rules.variants[name] for name in {rules.default, *rules.by_role.values()}]
+    return UiVariant(
+        display_name=min((v.display_name for v in used), key=_LEAST_NAME_FIRST.index),
+        id_masked=all(v.id_masked for v in used),
+        dob=min((v.dob for v in used), key=_LEAST_DOB_FIRST.index),
+        show_mode=all(v.show_mode for v in used),
+    )
+
+
+def visible_snapshot(snapshot: Snapshot, variant: UiVariant) -> VisibleSnapshot:
+    """The snapshot with what the variant hides left out: ``null``, initials, or the year alone."""
+    name, dob = snapshot.display_name, snapshot.dob
+    if variant.display_name is not NameDisplay.FULL:
+        name = _initials(name) if name and variant.display_name is NameDisplay.INITIALS else None
+    shown_dob = None
+    if dob is not None and variant.dob is not DobDisplay.HIDDEN:
+        shown_dob = dob.isoformat() if variant.dob is DobDisplay.FULL else f"{dob.year:04d}"
+    return VisibleSnapshot(
+        snapshot_version=snapshot.snapshot_version,
+        display_name=name,
+        # A label without its id says nothing.
+        id_label=snapshot.id_label if variant.id_masked else None,
+        id_masked=snapshot.id_masked if variant.id_masked else None,
+        dob=shown_dob,
+        updated_at=snapshot.updated_at,
+    )
+
+
+def visible_to_all(snapshot: Snapshot, policy: Policy) -> VisibleSnapshot:
+    """The snapshot as the tenant's shared document may hold it (data.md, ``patient_state``)."""
+    return visible_snapshot(snapshot, variant_for_all(policy))
+
+
+def proceed_text(policy: Policy, indicator: ProceedIndicator) -> str:
+    """The words beside the indicator."""
+    texts = policy.decisions.proceed_texts
+    return {
+        ProceedIndicator.GREY: texts.grey,
+        ProceedIndicator.GREEN: texts.green,
+        ProceedIndicator.YELLOW: texts.yellow,
+        ProceedIndicator.BLUE: texts.blue,
+    }[indicator]
+
+
+def mode_text(policy: Policy, mode: ExecutionMode) -> str:
+    """The words for the mode."""
+    texts = policy.decisions.mode_texts
+    return {
+        ExecutionMode.AGENTIC: texts.agentic,
+        ExecutionMode.COPILOT: texts.copilot,
+        ExecutionMode.USER_DRIVEN: texts.user_driven,
+    }[mode]
+
+
+def _site_matches(pattern: str, site: str | None) -> bool:
+    if pattern == ANY:
+        return True
+    if site is None:
+        return False
+    host = site.lower().partition(":")[0].rstrip(".")
+    if pattern.startswith("*."):
+        return host == pattern[2:] or host.endswith(pattern[1:])
+    return host == pattern
+
+
+def _initials(name: str) -> str | None:
+    """Writes "Zoë-Ann van Dell" as "Z. V. D."; nothing when no word starts with a letter."""
+    composed = unicodedata.normalize("NFC", name)
+    return " ".join(f"{word[0].upper()}." for word in composed.split() if word[0].isalpha()) or None

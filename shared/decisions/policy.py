@@ -1,0 +1,295 @@
+"""A tenant's policy: what every agent decides by, as the five JSON columns of ``policy_config``.
+
+No signal code, colour or wording is written anywhere else: a new code or another colour is a new version of
+this document, never a change of code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from shared.decisions.decoding import Check, Checked, Problem, find_problems, path_to
+from shared.decisions.wording import LINE_LIMIT, template_problem
+from shared.model import ExecutionMode, OutcomeKind, ProceedIndicator
+
+ANY = "*"
+"""Stands for every site, application or role."""
+
+
+def _is_stored(indicator: ProceedIndicator) -> Problem | None:
+    if indicator is not ProceedIndicator.BLUE:
+        return None
+    storable = tuple(i.value for i in ProceedIndicator if i is not ProceedIndicator.BLUE)
+    return Problem("", "blue is drawn when Mobius fails, no signal makes it", storable)
+
+
+def _leaves_work(outcome: OutcomeKind) -> Problem | None:
+    if outcome is not OutcomeKind.ACKNOWLEDGED:
+        return None
+    others = tuple(o.value for o in OutcomeKind if o is not OutcomeKind.ACKNOWLEDGED)
+    return Problem("", "an acknowledged response leaves nothing to assign", others)
+
+
+_NAME = r"[a-z0-9][a-z0-9_.-]{0,63}"
+_HOST = r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"\A{_NAME}\Z",
+        description="a name of 1 to 64 lower-case letters, digits, '_', '.' or '-', not starting with a mark",
+    ),
+]
+NameOrAny = Annotated[
+    str, msgspec.Meta(pattern=rf"\A(\*|{_NAME})\Z", description="'*' or a lower-case name of 1 to 64 letters")
+]
+SitePattern = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=253,
+        pattern=rf"\A(\*|{_HOST})\Z",
+        description="'*', a lower-case host name, or '*.' and a host name (it and every host below it)",
+    ),
+]
+Line = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=LINE_LIMIT,
+        # No control characters, and no lone surrogates, which a database refuses.
+        pattern=r"\A(?=.*\S)[^\x00-\x1f\x7f\ud800-\udfff]*\Z",
+        description=f"one line of 1 to {LINE_LIMIT} characters, not blank",
+    ),
+]
+Template = Annotated[Line, Check(template_problem)]
+Seconds = Annotated[
+    int, msgspec.Meta(ge=1, le=31_536_000, description="a whole number of seconds, from 1 to a year")
+]
+
+
+class AdapterKind(StrEnum):
+    """How a page tells which patient it shows."""
+
+    DATA_ATTRIBUTE = "data_attribute"
+    URL_PATTERN = "url_pattern"
+    SELECTOR = "selector"
+
+
+class NameDisplay(StrEnum):
+    """How much of a patient's name a role sees."""
+
+    FULL = "full"
+    INITIALS = "initials"
+    HIDDEN = "hidden"
+
+
+class DobDisplay(StrEnum):
+    """How much of a patient's date of birth a role sees."""
+
+    FULL = "full"
+    YEAR = "year"
+    HIDDEN = "hidden"
+
+
+class PageAdapter(Checked, frozen=True):
+    """Where on the pages of one site the external id of the patient stands.
+
+    ``value`` is an attribute (``data-patient-id``), a path with ``{id}`` (``/patients/{id}``) or a CSS
+    selector, after its ``kind``.
+    """
+
+    id: Name
+    site: SitePattern
+    kind: AdapterKind
+    value: Line
+    source_system: Name
+
+    def contradictions(self) -> Iterator[Problem]:
+        """A value must be of its kind."""
+        if self.kind is AdapterKind.DATA_ATTRIBUTE and not self.value.startswith("data-"):
+            yield Problem("value", "a data attribute's name starts with 'data-'")
+        if self.kind is AdapterKind.URL_PATTERN and self.value.count("{id}") != 1:
+            yield Problem("value", "a URL pattern holds {id} exactly once")
+
+
+class AllowlistRules(Checked, frozen=True):
+    """Where Mini shows, and from where an external id is taken. ``*`` allows all."""
+
+    sites: tuple[SitePattern, ...]
+    applications: tuple[NameOrAny, ...]
+    roles: tuple[NameOrAny, ...]
+    source_systems: tuple[Name, ...]
+    page_adapters: tuple[PageAdapter, ...]
+
+    def contradictions(self) -> Iterator[Problem]:
+        """An adapter has an id of its own and a source system that may be detected."""
+        seen: set[str] = set()
+        for index, adapter in enumerate(self.page_adapters):
+            if adapter.id in seen:
+                yield Problem(f"page_adapters[{index}].id", f"'{adapter.id}' is another adapter's id")
+            seen.add(adapter.id)
+            if adapter.source_system not in self.source_systems:
+                where = f"page_adapters[{index}].source_system"
+                yield Problem(where, "is not one of source_systems", self.source_systems)
+
+
+class UiVariant(Checked, frozen=True):
+    """What one kind of reader sees of a patient and of the mode."""
+
+    display_name: NameDisplay
+    id_masked: bool
+    dob: DobDisplay
+    show_mode: bool
+
+
+class UiVariants(Checked, frozen=True):
+    """The named variants, and which role gets which; a role that isn't named gets ``default``."""
+
+    variants: dict[Name, UiVariant]
+    by_role: dict[Name, Name]
+    default: Name
+
+    def contradictions(self) -> Iterator[Problem]:
+        """Every variant that is named exists."""
+        named = {"default": self.default}
+        named |= {path_to("by_role", role): variant for role, variant in self.by_role.items()}
+        for path, variant in named.items():
+            if variant not in self.variants:
+                yield Problem(path, f"there is no variant '{variant}'", tuple(self.variants))
+
+
+class TimeoutRules(Checked, frozen=True):
+    """How long things may take, in seconds."""
+
+    acknowledgement_due_s: Seconds
+    presence_s: Seconds
+    session_idle_s: Seconds = 1800
+    session_max_s: Seconds = 43200
+
+    def contradictions(self) -> Iterator[Problem]:
+        """A session that is never idle ends too."""
+        if self.session_idle_s > self.session_max_s:
+            yield Problem("session_idle_s", "is longer than session_max_s")
+
+
+class Assignee(Checked, frozen=True):
+    """Who gets an open item: one user, or whoever has a role."""
+
+    role: Name | None = None
+    user: UUID | None = None
+
+    def contradictions(self) -> Iterator[Problem]:
+        """Exactly one of both, as the database has it."""
+        if (self.role is None) == (self.user is None):
+            yield Problem("", "names exactly one of role and user")
+
+
+class NotificationRules(Checked, frozen=True):
+    """Which outcomes make an assignment, and whose it is by reason; ``otherwise`` leaves none without."""
+
+    on_outcomes: tuple[Annotated[OutcomeKind, Check(_leaves_work)], ...]
+    assign: dict[Name, Assignee]
+    otherwise: Assignee
+
+
+class SignalRule(Checked, frozen=True):
+    """What one signal code means while it is active.
+
+    ``task`` is its sentence, a template (see ``wording``). Where several signals are equally severe, the
+    lowest ``priority`` is told first.
+    """
+
+    proceed: Annotated[ProceedIndicator, Check(_is_stored)]
+    task: Template
+    mode: ExecutionMode
+    reason_code: Name
+    needs_ack: bool
+    priority: Annotated[int, msgspec.Meta(ge=1, le=1000, description="a whole number from 1 to 1000")]
+
+    def contradictions(self) -> Iterator[Problem]:
+        """Green means that nothing is needed."""
+        if self.needs_ack and self.proceed is ProceedIndicator.GREEN:
+            yield Problem(
+                "needs_ack", "a green signal needs nothing, so no acknowledgement either", ("false",)
+            )
+
+
+class ProceedTexts(Checked, frozen=True):
+    """The words beside each indicator."""
+
+    grey: Line
+    green: Line
+    yellow: Line
+    blue: Line
+
+
+class ModeTexts(Checked, frozen=True):
+    """The words for each execution mode."""
+
+    agentic: Line
+    copilot: Line
+    user_driven: Line
+
+
+class DecisionRules(Checked, frozen=True):
+    """What each signal code means, and the words for everything else.
+
+    ``nothing_open`` is the task line when every known signal is green or resolved, ``not_assessed`` when
+    there is none; ``default_mode`` is the mode when no signal decides.
+    """
+
+    signals: dict[Name, SignalRule]
+    proceed_texts: ProceedTexts
+    mode_texts: ModeTexts
+    default_mode: ExecutionMode
+    nothing_open: Line
+    not_assessed: Line
+
+
+class Policy(Checked, frozen=True):
+    """One version of a tenant's policy; each field but ``version`` is one column of ``policy_config``."""
+
+    version: Annotated[int, msgspec.Meta(ge=1, le=2_147_483_647, description="a whole number from 1")]
+    allowlist: AllowlistRules
+    ui_variants: UiVariants
+    timeouts: TimeoutRules
+    notifications: NotificationRules
+    decisions: DecisionRules
+
+    def contradictions(self) -> Iterator[Problem]:
+        """An assignment rule is for a reason that a signal can give."""
+        reasons = tuple(sorted({rule.reason_code for rule in self.decisions.signals.values()}))
+        for reason in self.notifications.assign:
+            if reason not in reasons:
+                path = path_to("notifications.assign", reason)
+                yield Problem(path, "no signal has this reason_code", reasons)
+
+
+class PolicyError(ValueError):
+    """A policy document can't be used; ``problems`` names every mistake that was found."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+def decode_policy(document: Mapping[str, object]) -> Policy:
+    """Turns a document of plain values (YAML, JSON columns) into a policy.
+
+    Raises ``PolicyError`` with every mistake that can be found: a part that is wrong in itself is not also
+    compared with the others. Nothing else is raised, whatever the document holds.
+    """
+    problems = tuple(find_problems(document, Policy))
+    if problems:
+        raise PolicyError(problems)
+    return msgspec.convert(document, Policy)
+
+
+def encode_policy(policy: Policy) -> dict[str, object]:
+    """The policy as plain JSON values: what ``decode_policy`` reads back as the same policy."""
+    encoded: dict[str, object] = msgspec.to_builtins(policy)
+    return encoded

@@ -1,0 +1,79 @@
+"""What a single field may hold: its length and its alphabet.
+
+The ``description`` finishes the sentence "must be ..." of a 422, and describes the field in the
+OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from shared.model import PatientKey
+
+# In a pattern "$" also matches before a final line break; "(?!\n)$" doesn't, here and in a browser.
+SessionText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern=r"^[A-Za-z0-9._:-]+(?!\n)$",
+        description="1 to 128 characters out of A-Z a-z 0-9 . _ : -",
+    ),
+]
+PatientKeyText = Annotated[
+    PatientKey,
+    Meta(
+        min_length=8,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9_-]+(?!\n)$",
+        description="8 to 64 characters out of A-Z a-z 0-9 _ -",
+    ),
+]
+NameText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9._:-]+(?!\n)$",
+        description="1 to 64 characters out of A-Z a-z 0-9 . _ : -",
+    ),
+]
+SiteText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[A-Za-z0-9._:-]+(?!\n)$",
+        description="1 to 253 characters out of A-Z a-z 0-9 . _ : -",
+    ),
+]
+ExternalIdText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]+(?!\n)$",
+        description="1 to 128 characters, not blank and without control characters",
+    ),
+]
+SearchText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=100,
+        pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]+(?!\n)$",
+        description="1 to 100 characters, not blank and without control characters",
+    ),
+]
+NoteText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=4000,
+        pattern=r"^\s*[^\s\x00][^\x00]*$",
+        description="1 to 4,000 characters, not blank and without NUL",
+    ),
+]
+SearchLimit = Annotated[int, Meta(ge=1, le=25, description="a whole number from 1 to 25")]

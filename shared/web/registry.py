@@ -1,0 +1,123 @@
+"""The one list of endpoints.
+
+The decorator, the local gateway, the OpenAPI document, the deploy script and the extension's types
+are derived from it. A new endpoint is one entry here and its messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from shared.model import Surface
+from shared.web.logging import Constant
+from shared.web.messages import (
+    AckRequest,
+    AckResponse,
+    Answer,
+    Request,
+    SearchRequest,
+    SearchResponse,
+    StateRequest,
+    StateResponse,
+    StatusRequest,
+    StatusResponse,
+)
+
+Q = TypeVar("Q", bound=Request)
+R = TypeVar("R", bound=Answer)
+
+# A read takes the same names in the query or in the body: existing clients post to read endpoints.
+READ = ("GET", "POST")
+WRITE = ("POST",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint(Generic[Q, R]):
+    """One endpoint: what it is called, what goes in, what comes out."""
+
+    surface: Surface
+    name: str
+    methods: tuple[str, ...]
+    request: type[Q]
+    response: type[R]
+    summary: str
+    idempotent: bool = False
+    """Whether an ``Idempotency-Key`` header is heeded."""
+
+    @property
+    def key(self) -> Constant:
+        """How logs, the stack file and the deploy script call it: ``mini/status``."""
+        return Constant(f"{self.surface}/{self.name}")
+
+    @property
+    def path(self) -> str:
+        """The canonical path."""
+        return f"/api/v1/{self.key}"
+
+    @property
+    def source(self) -> str:
+        """The file that holds the function."""
+        return f"functions/{self.surface}/main.py"
+
+    @property
+    def target(self) -> str:
+        """The function's name in ``source``."""
+        return self.name.replace("/", "_")
+
+    @property
+    def writes(self) -> bool:
+        """Whether calling it commits state."""
+        return "GET" not in self.methods
+
+
+MINI_STATUS = Endpoint(
+    surface=Surface.MINI,
+    name="status",
+    methods=READ,
+    request=StatusRequest,
+    response=StatusResponse,
+    summary="The patient on the page in one glance",
+)
+MINI_ACK = Endpoint(
+    surface=Surface.MINI,
+    name="ack",
+    methods=WRITE,
+    request=AckRequest,
+    response=AckResponse,
+    summary="Send: acknowledge what Mini shows",
+    idempotent=True,
+)
+MINI_PATIENT_SEARCH = Endpoint(
+    surface=Surface.MINI,
+    name="patient/search",
+    methods=READ,
+    request=SearchRequest,
+    response=SearchResponse,
+    summary="Find a patient by name or id",
+)
+SIDECAR_STATE = Endpoint(
+    surface=Surface.SIDECAR,
+    name="state",
+    methods=READ,
+    request=StateRequest,
+    response=StateResponse,
+    summary="The patient's state with rationale, history and inbox",
+)
+SIDECAR_ACK = Endpoint(
+    surface=Surface.SIDECAR,
+    name="ack",
+    methods=WRITE,
+    request=AckRequest,
+    response=AckResponse,
+    summary="Send: acknowledge what Sidecar shows",
+    idempotent=True,
+)
+
+ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
+    MINI_STATUS,
+    MINI_ACK,
+    MINI_PATIENT_SEARCH,
+    SIDECAR_STATE,
+    SIDECAR_ACK,
+)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from werkzeug.test import Client
+from werkzeug.wrappers import Request, Response
+
+from ops.gateway import Gateway
+
+
+@Request.application
+def echo(request: Request) -> Response:
+    return Response(f"{request.method} {request.path}")
+
+
+client = Client(Gateway({"/api/v1/mini/status": echo}))
+
+
+def test_a_known_path_reaches_its_function_whole_whatever_the_method() -> None:
+    assert client.post("/api/v1/mini/status").text == "POST /api/v1/mini/status"
+    assert client.delete("/api/v1/mini/status").text == "DELETE /api/v1/mini/status"
+
+
+def test_an_unknown_path_is_a_problem_document_with_the_callers_correlation_id() -> None:
+    asked = "0198c2a4-7c1e-7d6b-9a53-0d3f2b8f6a10"
+    answer = client.get("/api/v1/mini/status/", headers={"X-Correlation-Id": asked})
+    assert answer.status_code == 404
+    assert answer.mimetype == "application/problem+json"
+    assert answer.headers["X-Correlation-Id"] == asked
+    problem = answer.get_json()
+    assert problem["status"] == 404
+    assert problem["error"] == problem["detail"] == "No endpoint has this path."
+    assert problem["correlation_id"] == asked
+
+
+def test_a_correlation_id_that_is_none_is_not_repeated() -> None:
+    assert (
+        client.get("/x", headers={"X-Correlation-Id": "<script>"}).headers["X-Correlation-Id"] != "<script>"
+    )
+
+
+def test_it_says_that_it_is_up() -> None:
+    assert client.get("/healthz").get_json() == {"ok": True}

@@ -1,0 +1,55 @@
+"""The projector: Pub/Sub pushes here what changed, and Firestore is made to say it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import functions_framework
+from cloudevents.http import CloudEvent
+
+from shared.messaging.codec import NotOurMessage, ProjectMessage, decode_message
+from shared.persistence.database import engine
+from shared.projections.projector import Projected
+from shared.projections.projector import project as project_subject
+from shared.projections.store import FirestoreDocuments
+from shared.settings import settings
+from shared.web.logging import LogCode, log, log_context
+
+settings()  # A wrong configuration stops the start, not the first message.
+
+
+class NotProjected(Exception):
+    """Said to Pub/Sub so that it delivers again, or at last gives the message to the dead letters."""
+
+
+@functions_framework.cloud_event
+def project(event: CloudEvent) -> None:
+    """Projects the subject of one message. Raises NotProjected, which holds nothing of the message."""
+    message = _message(event)
+    with log_context(message.correlation_id):
+        try:
+            result = project_subject(
+                engine(), FirestoreDocuments(), message.tenant_id, message.subject_type, message.subject
+            )
+        except Exception as error:  # noqa: BLE001 -- a client may raise anything
+            log(LogCode.PROJECTION_FAILED, error=error, subject_type=message.subject_type)
+            # Not the error itself: the framework would answer with its text.
+            raise NotProjected("The subject could not be projected.") from None
+        code = LogCode.PROJECTION_HEAD_UNKNOWN if result is Projected.HEAD_UNKNOWN else LogCode.PROJECTED
+        log(
+            code,
+            reason=result,
+            tenant_id=message.tenant_id,
+            subject_type=message.subject_type,
+            subject_id=message.subject,
+            version=message.version,
+        )
+
+
+def _message(event: CloudEvent) -> ProjectMessage:
+    try:
+        return decode_message(base64.b64decode(event.data["message"]["data"], validate=True))
+    except (NotOurMessage, KeyError, TypeError, binascii.Error) as error:
+        log(LogCode.MESSAGE_REFUSED, error=error)
+        raise NotProjected("The message is not one of Mobius.") from None

@@ -1,0 +1,67 @@
+"""The connection to PostgreSQL: one engine for each process, made at the first request."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, make_url
+
+from shared.settings import Settings, settings
+
+
+def driver_url(url: URL | str) -> URL:
+    """``url`` for pg8000, whatever driver its author had in mind."""
+    return make_url(url).set(drivername="postgresql+pg8000")
+
+
+def make_engine(config: Settings) -> Engine:
+    """An engine whose connections carry the time-outs of ``config``; connects to nothing yet."""
+    options: dict[str, Any] = {
+        "pool_size": config.pool_size,
+        "max_overflow": 0,
+        "pool_timeout": config.pool_timeout_s,
+        # The newest connection first: what a burst opened closes again on the server's side.
+        "pool_use_lifo": True,
+    }
+    startup = {
+        "statement_timeout": str(round(config.statement_timeout_s * 1000)),
+        "lock_timeout": str(round(config.lock_timeout_s * 1000)),
+        "idle_in_transaction_session_timeout": "30000",
+        "timezone": "UTC",
+    }
+    if config.cloud_sql_instance is None:
+        # The socket gives up only after the server had its chance to say why.
+        connect_args = {"timeout": config.statement_timeout_s + 1, "startup_params": startup}
+        return create_engine(driver_url(config.database_url or ""), connect_args=connect_args, **options)
+    return create_engine("postgresql+pg8000://", creator=_cloud_sql(config, startup), **options)
+
+
+@lru_cache(maxsize=1)
+def engine() -> Engine:
+    """The engine of this process."""
+    return make_engine(settings())
+
+
+def _cloud_sql(config: Settings, startup: dict[str, str]) -> Any:
+    # Imported and made inside the first request, and only where there is an instance: at import the
+    # connector has hung instances, and it costs half a second.
+    def connect() -> Any:
+        return _connector().connect(
+            config.cloud_sql_instance,
+            "pg8000",
+            user=config.database_user,
+            db=config.database_name,
+            enable_iam_auth=True,
+            timeout=config.statement_timeout_s + 1,
+            startup_params=startup,
+        )
+
+    return connect
+
+
+@lru_cache(maxsize=1)
+def _connector() -> Any:
+    from google.cloud.sql.connector import Connector
+
+    return Connector(refresh_strategy="lazy")

@@ -1,0 +1,94 @@
+"""Finding patients by what a person types."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import msgspec
+from sqlalchemy import text
+
+from shared.model import Frozen, PatientKey, Snapshot, TenantId
+from shared.persistence.unit_of_work import UnitOfWork
+
+_PER_TERM = 1000
+
+
+class FoundPatient(Frozen, frozen=True):
+    """A patient that fits, with the newest snapshot's fields."""
+
+    patient_key: PatientKey
+    snapshot_version: int
+    display_name: str | None
+    id_label: str | None
+    id_masked: str | None
+    dob: date | None
+    updated_at: datetime
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The snapshot alone."""
+        fields = {name: getattr(self, name) for name in Snapshot.__struct_fields__}
+        return Snapshot(**fields)
+
+
+# Leakproof operators, so that row-level security lets the index be used; the longest term first, which
+# fits the fewest; the others are looked up for those few only.
+_SEARCH = text("""
+WITH typed AS (
+    SELECT t.term, row_number() OVER (ORDER BY length(t.term) DESC, t.term) AS place
+    FROM jsonb_array_elements_text(CAST(:terms AS jsonb)) AS t(term)
+), named AS (
+    SELECT DISTINCT h.patient_context_id FROM typed t CROSS JOIN LATERAL (
+        SELECT s.patient_context_id FROM patient_search_term s
+        WHERE s.tenant_id = :tenant AND s.term ~>=~ t.term AND s.term ~<~ (t.term || chr(1114111))
+        ORDER BY s.term USING ~<~ LIMIT :per_term) h
+    WHERE t.place = 1
+), fitting AS (
+    SELECT n.patient_context_id FROM named n WHERE NOT EXISTS (
+        SELECT 1 FROM typed t WHERE t.place > 1 AND NOT EXISTS (
+            SELECT 1 FROM patient_search_term s WHERE s.tenant_id = :tenant
+            AND s.patient_context_id = n.patient_context_id
+            AND s.term ~>=~ t.term AND s.term ~<~ (t.term || chr(1114111))))
+    UNION
+    SELECT c.patient_context_id FROM patient_identity_ref i
+    JOIN patient_context c ON c.tenant_id = i.tenant_id
+        AND c.patient_identity_ref_id = i.patient_identity_ref_id
+    JOIN jsonb_to_recordset(CAST(:hashes AS jsonb)) AS h(source_system text, hash text)
+        ON i.source_system = h.source_system AND i.external_patient_id_hash = decode(h.hash, 'hex')
+    WHERE i.tenant_id = :tenant
+)
+SELECT (SELECT coalesce(json_agg(f.item ORDER BY f.display_name, f.patient_key), '[]') FROM (
+        SELECT s.display_name, c.patient_key, json_build_object(
+            'patient_key', c.patient_key, 'snapshot_version', s.snapshot_version,
+            'display_name', s.display_name, 'id_label', s.id_label, 'id_masked', s.id_masked,
+            'dob', s.dob, 'updated_at', s.created_at) AS item
+        FROM fitting n
+        JOIN patient_context c ON c.tenant_id = :tenant AND c.patient_context_id = n.patient_context_id
+        CROSS JOIN LATERAL (SELECT * FROM patient_snapshot v WHERE v.tenant_id = c.tenant_id
+            AND v.patient_context_id = c.patient_context_id ORDER BY v.snapshot_version DESC LIMIT 1) s
+        ORDER BY s.display_name, c.patient_key LIMIT :limit) f)::text
+""")
+
+
+def search_patients(
+    uow: UnitOfWork,
+    tenant_id: TenantId,
+    *,
+    terms: tuple[str, ...],
+    hashes: tuple[tuple[str, bytes], ...],
+    limit: int,
+) -> tuple[FoundPatient, ...]:
+    """Patients of which each of ``terms`` begins some search term, or whose external id has a given hash.
+
+    ``hashes`` are pairs of source system and hash. By name; a term that fits more than 1,000 search terms
+    is looked up among the first 1,000.
+    """
+    found = uow.value(
+        _SEARCH,
+        tenant=tenant_id,
+        terms=msgspec.json.encode(terms).decode(),
+        hashes=msgspec.json.encode([{"source_system": s, "hash": h.hex()} for s, h in hashes]).decode(),
+        limit=limit,
+        per_term=_PER_TERM,
+    )
+    return msgspec.json.decode(found, type=tuple[FoundPatient, ...])

@@ -1,0 +1,163 @@
+"""One transaction for one tenant: explicit commit, rollback otherwise, few trips over the wire.
+
+pg8000 needs three round trips for a statement with parameters and one for a plain one. So BEGIN, the
+tenant and the patient's lock travel together as plain text, made of checked values only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import pg8000.exceptions
+from sqlalchemy import Connection, Engine, TextClause
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from shared.errors import DatabaseUnavailable, MobiusError, Overloaded, StillRunning
+from shared.model import PatientKey, TenantId
+
+_PATIENT_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LOCK_NOT_AVAILABLE = "55P03"
+_DEADLOCK = "40P01"
+_UNIQUE_VIOLATION = "23505"
+# Shut down, starting up, too many connections, out of resources, statement or idle time-out.
+_AWAY = re.compile(r"08...|57P0.|57014|53...|25P03|28...")
+
+
+class UnitOfWork:
+    """An open transaction. What is not committed did not happen.
+
+    ``locked`` says whether the patient whose lock was asked for exists in this tenant.
+    """
+
+    def __init__(self, connection: Connection, *, locked: bool) -> None:
+        self._connection = connection
+        self.engine = connection.engine
+        self.locked = locked
+
+    def value(self, statement: TextClause, **parameters: object) -> Any:
+        """The single value that ``statement`` returns, None without a row."""
+        return self._connection.execute(statement, parameters).scalar()
+
+    def rows(self, statement: TextClause, **parameters: object) -> list[Any]:
+        """All rows that ``statement`` returns."""
+        return list(self._connection.execute(statement, parameters))
+
+    def run(self, statement: TextClause, **parameters: object) -> int:
+        """Runs ``statement`` and returns how many rows it touched."""
+        return self._connection.execute(statement, parameters).rowcount
+
+    def commit(self) -> None:
+        """Makes everything since the beginning true, at once."""
+        self._connection.commit()
+
+
+@contextmanager
+def unit_of_work(
+    engine: Engine, tenant_id: TenantId | None, *, lock: PatientKey | None = None
+) -> Iterator[UnitOfWork]:
+    """A transaction of ``tenant_id`` (None: no tenant, so only what the scheduler may see of all).
+
+    With ``lock``, the patient's changes are in order from here on: the lock is a statement of its own, so
+    that what is read after it is what the one before left. Raises StillRunning when the lock can't be had
+    in time, Overloaded when all connections are in use, DatabaseUnavailable when the database is away.
+    """
+    with _sentences(), _connected(engine, _begin(tenant_id, lock)) as (connection, rows):
+        try:
+            yield UnitOfWork(connection, locked=bool(rows))
+        finally:
+            if not connection.invalidated:
+                connection.rollback()
+
+
+def flight(engine: Engine, tenant_id: TenantId, statement: str) -> list[Any]:
+    """Runs one plain statement in a transaction of its own, in a single round trip.
+
+    ``statement`` must be made of our own text, UUIDs and whole numbers only. Raises as ``unit_of_work``.
+    """
+    text = f"{_begin(tenant_id, None)}; {statement}; COMMIT"
+    with _sentences(), _connected(engine, text) as (_, rows):
+        return rows
+
+
+def _begin(tenant_id: TenantId | None, lock: PatientKey | None) -> str:
+    statement = "BEGIN"
+    if tenant_id is not None:
+        statement += f"; SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}'"
+    if lock is not None:
+        if not _PATIENT_KEY.fullmatch(lock):
+            raise ValueError("a patient key that was not checked")
+        statement += (
+            f"; SELECT true FROM patient_context WHERE tenant_id = '{UUID(str(tenant_id))}' "
+            f"AND patient_key = '{lock}' FOR NO KEY UPDATE"
+        )
+    return statement
+
+
+@contextmanager
+def _connected(engine: Engine, first: str) -> Iterator[tuple[Connection, list[Any]]]:
+    with engine.connect() as connection:
+        try:
+            rows = _send(connection, first)
+        except DatabaseUnavailable:
+            # A pooled connection may have died while it lay idle. Nothing has happened yet: once more, on
+            # a new one (the pool gives up the dead one's companions too).
+            connection.invalidate()
+            rows = _send(connection, first)
+        yield connection, rows
+
+
+def _send(connection: Connection, text: str) -> list[Any]:
+    connection.begin()
+    try:
+        return connection.connection.driver_connection.execute_simple(text).rows or []  # type: ignore[union-attr]
+    except (pg8000.exceptions.Error, OSError) as error:
+        connection.rollback() if _code(error) else connection.invalidate()
+        raise _sentence(error) from None
+    finally:
+        if not connection.invalidated and connection.in_transaction() and text.endswith("COMMIT"):
+            connection.rollback()
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turns what the driver says into what a caller may read."""
+    try:
+        yield
+    except PoolTimeout:
+        raise Overloaded from None
+    except DBAPIError as error:
+        if error.orig is None:
+            raise
+        known = _sentence(error.orig)
+        if isinstance(known, MobiusError):
+            raise known from None
+        raise
+    except OSError:
+        raise DatabaseUnavailable from None
+
+
+def _sentence(error: BaseException) -> BaseException:
+    code = _code(error)
+    if code in (_LOCK_NOT_AVAILABLE, _DEADLOCK):
+        return StillRunning()
+    if code == _UNIQUE_VIOLATION and _constraint(error) == "uq_mini_submission_idempotency":
+        # The same key, at the same moment, about two patients: whichever came first is still running.
+        return StillRunning()
+    if code is None or _AWAY.fullmatch(code):
+        return DatabaseUnavailable()
+    return error
+
+
+def _code(error: BaseException) -> str | None:
+    details = error.args[0] if error.args else None
+    return details.get("C") if isinstance(details, dict) else None
+
+
+def _constraint(error: BaseException) -> str | None:
+    details = error.args[0]
+    return details.get("n") if isinstance(details, dict) else None

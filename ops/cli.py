@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ops import local_stack
+from ops import local_stack, watch
 
 app = typer.Typer(
     help="Mobius Mini + Sidecar: run it here, look into it, look after it.",
@@ -12,11 +12,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals may hold PHI and secrets
 )
 app.command()(local_stack.run)
-
-
-@app.callback()
-def _commands() -> None:
-    """Keeps ``run`` a command of its own while it is the only one."""
+app.command()(watch.watch)
 
 
 def main() -> None:

@@ -19,6 +19,14 @@ from shared.web.logging import LogCode, log, log_context
 settings()  # A wrong configuration stops the start, not the first message.
 
 
+_CODES = {
+    Projected.WRITTEN: LogCode.PROJECTED,
+    Projected.ALREADY_SAID: LogCode.NOTHING_TO_PROJECT,
+    Projected.NOTHING_TO_DO: LogCode.NOTHING_TO_PROJECT,
+    Projected.HEAD_UNKNOWN: LogCode.PROJECTION_HEAD_UNKNOWN,
+}
+
+
 class NotProjected(Exception):
     """Said to Pub/Sub so that it delivers again, or at last gives the message to the dead letters."""
 
@@ -36,9 +44,8 @@ def project(event: CloudEvent) -> None:
             log(LogCode.PROJECTION_FAILED, error=error, subject_type=message.subject_type)
             # Not the error itself: the framework would answer with its text.
             raise NotProjected("The subject could not be projected.") from None
-        code = LogCode.PROJECTION_HEAD_UNKNOWN if result is Projected.HEAD_UNKNOWN else LogCode.PROJECTED
         log(
-            code,
+            _CODES[result],
             reason=result,
             tenant_id=message.tenant_id,
             subject_type=message.subject_type,

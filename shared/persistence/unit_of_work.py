@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, TextClause
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from shared.errors import DatabaseUnavailable, MobiusError, Overloaded, StillRunning
+from shared.errors import DatabaseUnavailable, Overloaded, StillRunning
 from shared.model import PatientKey, TenantId
 
 _PATIENT_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -67,11 +67,7 @@ def unit_of_work(
     in time, Overloaded when all connections are in use, DatabaseUnavailable when the database is away.
     """
     with _sentences(), _connected(engine, _begin(tenant_id, lock)) as (connection, rows):
-        try:
-            yield UnitOfWork(connection, locked=bool(rows))
-        finally:
-            if not connection.invalidated:
-                connection.rollback()
+        yield UnitOfWork(connection, locked=bool(rows))
 
 
 def flight(engine: Engine, tenant_id: TenantId, statement: str) -> list[Any]:
@@ -105,22 +101,27 @@ def _connected(engine: Engine, first: str) -> Iterator[tuple[Connection, list[An
             rows = _send(connection, first)
         except DatabaseUnavailable:
             # A pooled connection may have died while it lay idle. Nothing has happened yet: once more, on
-            # a new one (the pool gives up the dead one's companions too).
+            # a new one. This costs nothing where a ping before each request would cost a round trip.
             connection.invalidate()
             rows = _send(connection, first)
-        yield connection, rows
+        try:
+            # What is left open, the pool rolls back when the connection returns to it.
+            yield connection, rows
+        except (DBAPIError, OSError) as error:
+            if _code(getattr(error, "orig", error)) is None:
+                # Not the server's word but the wire's: nobody knows what this connection would say next.
+                connection.invalidate()
+            raise
 
 
 def _send(connection: Connection, text: str) -> list[Any]:
-    connection.begin()
+    driver: Any = connection.connection.driver_connection
     try:
-        return connection.connection.driver_connection.execute_simple(text).rows or []  # type: ignore[union-attr]
+        return driver.execute_simple(text).rows or []
     except (pg8000.exceptions.Error, OSError) as error:
-        connection.rollback() if _code(error) else connection.invalidate()
+        if _code(error) is None:
+            connection.invalidate()
         raise _sentence(error) from None
-    finally:
-        if not connection.invalidated and connection.in_transaction() and text.endswith("COMMIT"):
-            connection.rollback()
 
 
 @contextmanager
@@ -134,9 +135,9 @@ def _sentences() -> Iterator[None]:
         if error.orig is None:
             raise
         known = _sentence(error.orig)
-        if isinstance(known, MobiusError):
-            raise known from None
-        raise
+        if known is error.orig:
+            raise
+        raise known from None
     except OSError:
         raise DatabaseUnavailable from None
 
@@ -153,8 +154,8 @@ def _sentence(error: BaseException) -> BaseException:
     return error
 
 
-def _code(error: BaseException) -> str | None:
-    details = error.args[0] if error.args else None
+def _code(error: BaseException | None) -> str | None:
+    details = error.args[0] if error and error.args else None
     return details.get("C") if isinstance(details, dict) else None
 
 

@@ -1,0 +1,60 @@
+"""A wrong variable stops the start with a sentence that names it and never holds its value."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from shared.settings import SettingsError, read_settings
+
+GOOD = {
+    "GOOGLE_CLOUD_PROJECT": "clinic",
+    "DATABASE_URL": "postgresql://somebody@localhost/mobius",
+    "MOBIUS_MASTER_SECRET": base64.b64encode(bytes(32)).decode(),
+}
+
+
+def test_three_variables_are_enough() -> None:
+    settings = read_settings(GOOD)
+    assert settings.project_id == "clinic"
+    assert settings.pubsub_topic == "mobius-events"
+    assert not settings.emulated
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GOOGLE_CLOUD_PROJECT", ""),
+        ("DATABASE_URL", "mysql://secret-host/x"),
+        ("DATABASE_URL", ""),
+        ("MOBIUS_MASTER_SECRET", "not base64!"),
+        ("MOBIUS_MASTER_SECRET", base64.b64encode(b"short").decode()),
+        ("ALLOWED_ORIGINS", "*"),
+        ("ALLOWED_ORIGINS", "https://clinic.example/path"),
+        ("DATABASE_POOL_SIZE", "many"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("DATABASE_LOCK_TIMEOUT_S", "-1"),
+        ("LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_wrong_value_is_named_and_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({**GOOD, name: value})
+    assert name in str(refusal.value)
+    assert len(value) < 3 or value not in str(refusal.value)
+
+
+def test_a_url_and_an_instance_at_once_are_refused() -> None:
+    with pytest.raises(SettingsError, match="exactly one"):
+        read_settings({**GOOD, "CLOUD_SQL_INSTANCE": "p:r:i"})
+
+
+@pytest.mark.parametrize(
+    "name", ["FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST"]
+)
+def test_a_deployed_function_refuses_to_start_with_an_emulator(emulator: str) -> None:
+    name = f"{emulator}_EMULATOR_HOST"
+    with pytest.raises(SettingsError, match=name):
+        read_settings({**GOOD, "K_SERVICE": "mini-status", name: "127.0.0.1:1"})
+    assert read_settings({**GOOD, name: "127.0.0.1:1"}).emulated

@@ -50,9 +50,7 @@ def test_a_url_and_an_instance_at_once_are_refused() -> None:
         read_settings({**GOOD, "CLOUD_SQL_INSTANCE": "p:r:i"})
 
 
-@pytest.mark.parametrize(
-    "name", ["FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST"]
-)
+@pytest.mark.parametrize("emulator", ["FIRESTORE", "PUBSUB", "FIREBASE_AUTH"])
 def test_a_deployed_function_refuses_to_start_with_an_emulator(emulator: str) -> None:
     name = f"{emulator}_EMULATOR_HOST"
     with pytest.raises(SettingsError, match=name):

@@ -100,7 +100,7 @@ def default_policy() -> Policy:
 
 @lru_cache(maxsize=4)
 def _engine(url: str) -> Engine:
-    return create_engine(driver_url(url), pool_size=1, max_overflow=1)
+    return create_engine(driver_url(url), pool_size=1, max_overflow=1, hide_parameters=True)
 
 
 def _rows(clinic: DemoTenant, master: bytes) -> dict[str, object]:

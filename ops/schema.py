@@ -34,9 +34,11 @@ def prepare_database(admin_url: str, database: str = "mobius") -> DatabaseUrls:
     """Makes roles and database where they are missing and migrates to the newest schema; safe to repeat.
 
     ``admin_url`` belongs to a user who may create roles and databases. Raises SettingsError, in a
-    sentence, when the server can't be reached or lets nobody in.
+    sentence, without a password and when the server can't be reached or lets nobody in.
     """
     admin = make_url(admin_url)
+    if not admin.password:
+        raise SettingsError("DATABASE_URL needs a password: those of the roles are derived from it.")
     passwords = {role: _password(admin, role) for role in (OWNER, APP, WORKER)}
     try:
         with _connected(admin, autocommit=True) as connection:
@@ -68,8 +70,9 @@ def migrate(owner_url: str, revision: str = "head") -> None:
 
 
 def _bootstrap(connection: Connection, passwords: dict[str, str], database: str) -> None:
-    # Beside Alembic: roles belong to the server, not to a schema version. No superuser among them; the
-    # worker takes the application's rights only by an explicit SET ROLE (NOINHERIT).
+    # Beside Alembic: roles belong to the server, not to a schema version. No superuser among them. The
+    # worker sees ids and due times of all tenants; a tenant's own rows only as the application, by an
+    # explicit SET ROLE (NOINHERIT).
     for role, password in passwords.items():
         inherit = "NOINHERIT" if role == WORKER else "INHERIT"
         known = connection.scalar(text("SELECT true FROM pg_roles WHERE rolname = :r"), {"r": role})
@@ -87,12 +90,12 @@ def _bootstrap(connection: Connection, passwords: dict[str, str], database: str)
 
 def _password(admin: URL, role: str) -> str:
     # Derived, so that every start and every stack on this server arrives at the same one.
-    return hmac.new((admin.password or "").encode(), role.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(str(admin.password).encode(), role.encode(), hashlib.sha256).hexdigest()
 
 
 @contextmanager
 def _connected(url: URL, *, autocommit: bool = False) -> Iterator[Connection]:
     options = {"isolation_level": "AUTOCOMMIT"} if autocommit else {}
-    engine = create_engine(driver_url(url), poolclass=NullPool, **options)
+    engine = create_engine(driver_url(url), poolclass=NullPool, hide_parameters=True, **options)
     with engine.connect() as connection:
         yield connection

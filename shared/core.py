@@ -19,7 +19,7 @@ from shared.decisions.detection import is_allowed_source
 from shared.decisions.display import variant_for, visible_snapshot
 from shared.decisions.engine import decide, is_same_decision
 from shared.decisions.policy import Policy, UiVariant
-from shared.errors import FieldError, InvalidFields, NotFound
+from shared.errors import FieldError, InvalidFields, MobiusError, NotFound, StillRunning
 from shared.ledger.events import (
     AssignmentCreated,
     AssignmentResolved,
@@ -77,6 +77,10 @@ from shared.security.identity import Identity
 from shared.security.patient_keys import client_text_hash, external_id_hash
 from shared.security.search_terms import normalize_query
 from shared.web.logging import LogCode, log
+
+
+class Undecided(MobiusError):
+    """A decision raised: the surface draws blue, and nothing is stored."""
 
 
 class Caller(Frozen, frozen=True):
@@ -226,28 +230,21 @@ class SharedPatientStateCore:
             reading = read_patient(uow, caller.tenant_id, caller.identity.user_id, patient_key)
             _, policy = self._admitted(uow, caller, reading)
             state = _existing(reading)
-            decision = self._decide(state.signals, policy)
+            decision = self._decided(state, policy)
             if is_same_decision(decision, state.response):
                 return state
             response = _response(decision, caller.surface, self._now())
-            ack_due_at = self._ack_due_at(decision, state, policy)
             change = Change(
                 patient_context_id=state.patient_context_id,
-                ack_due_at=ack_due_at,
+                ack_due_at=self._ack_due_at(decision, state, policy),
                 response=response,
                 events=_events(caller, None, [_responded(response)]),
             )
             written = write_change(uow, caller.tenant_id, change)
+            state = _existing(read_patient(uow, caller.tenant_id, caller.identity.user_id, patient_key))
             uow.commit()
         self._tell(caller, written.subjects)
-        return msgspec.structs.replace(
-            state,
-            version=written.version,
-            ack_due_at=ack_due_at,
-            last_updated_at=written.at,
-            response=msgspec.structs.replace(response, computed_at=written.at),
-            outcome=None,
-        )
+        return state
 
     def persist_submission_ack(
         self, caller: Caller, send: Send, *, endpoint: str, idempotency_key: str | None
@@ -273,7 +270,7 @@ class SharedPatientStateCore:
             if reading.repeated is not None:
                 return _first_answer(reading.repeated, request_hash)
             latest = _answerable(reading, send)
-            change = _sent(caller, actor, send, state, latest, key_hash, request_hash)
+            change = _sent(caller, actor, send, reading, state, latest, key_hash, request_hash)
             written = write_change(uow, caller.tenant_id, change)
             uow.commit()
         self._tell(caller, written.subjects)
@@ -291,8 +288,10 @@ class SharedPatientStateCore:
         """Opens an item about the latest response for exactly one of a user and a role.
 
         An open item for the same patient and reason is returned instead of a second one. Raises NotFound
-        for an unknown patient or one that nothing was surfaced for.
+        for an unknown patient or one that nothing was surfaced for, ValueError for two assignees or none.
         """
+        if (user_id is None) == (role is None):
+            raise ValueError("an assignment is for exactly one of a user and a role")
         with unit_of_work(self._engine, caller.tenant_id, lock=patient_key) as uow:
             reading = read_patient(uow, caller.tenant_id, caller.identity.user_id, patient_key)
             actor, _ = self._admitted(uow, caller, reading)
@@ -344,13 +343,19 @@ class SharedPatientStateCore:
         if state is None:
             return None, False
         try:
-            decision = self._decide(state.signals, policy)
-        except Exception as error:  # noqa: BLE001 -- one broken rule must not take the worker's screen away
-            log(LogCode.DECISION_FAILED, error=error, patient_context_id=state.patient_context_id)
+            if is_same_decision(self._decided(state, policy), state.response):
+                return state, False
+            return self.persist_system_response(caller, state.patient_key), False
+        except (Undecided, StillRunning):
+            # Somebody who only looks waits for nobody: the next look decides it.
             return state, True
-        if is_same_decision(decision, state.response):
-            return state, False
-        return self.persist_system_response(caller, state.patient_key), False
+
+    def _decided(self, state: PatientState, policy: Policy) -> Decision:
+        try:
+            return self._decide(state.signals, policy)
+        except Exception as error:
+            log(LogCode.DECISION_FAILED, error=error, patient_context_id=state.patient_context_id)
+            raise Undecided from error
 
     def _ack_due_at(self, decision: Decision, state: PatientState, policy: Policy) -> datetime | None:
         if not decision.needs_ack:
@@ -432,6 +437,7 @@ def _sent(
     caller: Caller,
     actor: Actor,
     send: Send,
+    reading: SendReading,
     state: PatientState,
     latest: SystemResponse,
     key_hash: bytes | None,
@@ -468,7 +474,7 @@ def _sent(
             surface=caller.surface,
         )
     ]
-    if superseded or state.outcome is not OutcomeKind.ACKNOWLEDGED:
+    if not reading.acknowledged:
         payloads.append(OutcomeComputed(system_response_id=answered, outcome=OutcomeKind.ACKNOWLEDGED))
     payloads += [
         AssignmentResolved(

@@ -101,8 +101,8 @@ class SubjectType(StrEnum):
     USER = "user"
 
 
-class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A value: equal by content, never changed."""
+class Frozen(msgspec.Struct, frozen=True, kw_only=True):
+    """A value: equal by content, never changed. Stored ones may have fields that newer code wrote."""
 
 
 class Signal(Frozen, frozen=True):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 import functions_framework
 from cloudevents.http import CloudEvent
 
-from shared.messaging.codec import NotOurMessage, ProjectMessage, decode_message
+from shared.messaging.codec import ProjectMessage, decode_message
 from shared.persistence.database import engine
 from shared.projections.projector import Projected
 from shared.projections.projector import project as project_subject
@@ -57,6 +56,6 @@ def project(event: CloudEvent) -> None:
 def _message(event: CloudEvent) -> ProjectMessage:
     try:
         return decode_message(base64.b64decode(event.data["message"]["data"], validate=True))
-    except (NotOurMessage, KeyError, TypeError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError) as error:
         log(LogCode.MESSAGE_REFUSED, error=error)
         raise NotProjected("The message is not one of Mobius.") from None

@@ -99,9 +99,12 @@ _THIS_TENANT = "tenant_id = nullif(current_setting('app.tenant_id', true), '')::
 # operators' business, as the owner.
 _APP_GRANTS = (
     "GRANT SELECT ON ALL TABLES IN SCHEMA public TO mobius_app",
-    """GRANT INSERT ON application, invocation, session, session_view, patient_identity_ref, patient_context,
+    """GRANT INSERT ON application, invocation, session, session_view, patient_identity_ref,
        patient_snapshot, patient_search_term, patient_signal, system_response, response_outcome,
        mini_submission, assignment, event_log, outbox TO mobius_app""",
+    # Not the chain's columns: a new context's chain is empty.
+    """GRANT INSERT (tenant_id, created_at, patient_context_id, patient_key, patient_identity_ref_id,
+       last_updated_at, version, ack_due_at) ON patient_context TO mobius_app""",
     "GRANT UPDATE (last_login_at) ON app_user TO mobius_app",
     """GRANT UPDATE (patient_identity_ref_id, last_updated_at, version, ack_due_at)
        ON patient_context TO mobius_app""",
@@ -130,6 +133,9 @@ def upgrade() -> None:
     """Adds the guards."""
     op.execute(_CANONICAL)
     op.execute(_CHAIN)
+    # Or else the application could put it on a temporary table of its own, whose row type it may cast to
+    # event_log by a function of its own, which would then run as the owner.
+    op.execute("REVOKE EXECUTE ON FUNCTION event_log_chain() FROM PUBLIC")
     op.execute(_REFUSE)
     op.execute(
         "CREATE TRIGGER event_log_chain BEFORE INSERT ON event_log "

@@ -10,7 +10,7 @@ import msgspec
 from shared.model import CorrelationId, Frozen, SubjectType, TenantId
 
 
-class ProjectMessage(Frozen, frozen=True, kw_only=True):
+class ProjectMessage(Frozen, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Project this subject again. ``version`` is a hint for people; the projector reads the truth."""
 
     kind: Literal["project"] = "project"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import Engine, text
 
@@ -16,10 +16,12 @@ BATCH = 500
 LONGEST_WAIT_S = 15
 """The backoff's end: a stuck subject costs four messages a minute, and heals within this of its cure."""
 
+_NOW = text("SELECT now()")
+
 # By state and with SKIP LOCKED: ids would lose rows that commit late, and relays may run side by side.
 _CLAIM = text(f"""
 WITH due AS (
-    SELECT tenant_id, outbox_id FROM outbox WHERE next_attempt_at <= now()
+    SELECT tenant_id, outbox_id FROM outbox WHERE next_attempt_at <= CAST(:began AS timestamptz)
     ORDER BY next_attempt_at LIMIT {BATCH} FOR UPDATE SKIP LOCKED
 )
 UPDATE outbox o
@@ -38,16 +40,19 @@ class Relayed(NamedTuple):
     messages: int
 
 
-def relay(engine: Engine, publisher: Publisher) -> Relayed:
-    """Claims what is due, commits, and publishes one message for each subject; repeats until nothing is due.
+def relay(engine: Engine, publisher: Publisher, correlation_id: CorrelationId) -> Relayed:
+    """Publishes one message for each subject that was unconfirmed and due when the round began.
 
     ``engine`` connects as the scheduler. A publish that fails raises; what it claimed is due again after
     its backoff.
     """
     rows = messages = 0
+    began = None
     while True:
         with unit_of_work(engine, None) as uow:
-            claimed = uow.rows(_CLAIM)
+            # What was due when the round began: a long round would meet its own backoff again.
+            began = began or uow.value(_NOW)
+            claimed = uow.rows(_CLAIM, began=began)
             uow.commit()
         if not claimed:
             return Relayed(rows, messages)
@@ -55,7 +60,6 @@ def relay(engine: Engine, publisher: Publisher) -> Relayed:
         for row in claimed:
             subject = (row.tenant_id, SubjectType(row.subject_type), row.subject)
             newest[subject] = max(newest.get(subject, 0), row.version)
-        correlation_id = CorrelationId(uuid4())
         publisher.publish(
             [
                 ProjectMessage(

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, make_url
 
+from shared.errors import DatabaseUnavailable
 from shared.settings import Settings, settings
 
 
@@ -23,6 +24,8 @@ def make_engine(config: Settings) -> Engine:
         "pool_timeout": config.pool_timeout_s,
         # The newest connection first: what a burst opened closes again on the server's side.
         "pool_use_lifo": True,
+        # A driver's error would otherwise hold what was bound: notes, names.
+        "hide_parameters": True,
     }
     startup = {
         "statement_timeout": str(round(config.statement_timeout_s * 1000)),
@@ -47,15 +50,18 @@ def _cloud_sql(config: Settings, startup: dict[str, str]) -> Any:
     # Imported and made inside the first request, and only where there is an instance: at import the
     # connector has hung instances, and it costs half a second.
     def connect() -> Any:
-        return _connector().connect(
-            config.cloud_sql_instance,
-            "pg8000",
-            user=config.database_user,
-            db=config.database_name,
-            enable_iam_auth=True,
-            timeout=config.statement_timeout_s + 1,
-            startup_params=startup,
-        )
+        try:
+            return _connector().connect(
+                config.cloud_sql_instance,
+                "pg8000",
+                user=config.database_user,
+                db=config.database_name,
+                enable_iam_auth=True,
+                timeout=config.statement_timeout_s + 1,
+                startup_params=startup,
+            )
+        except Exception:  # noqa: BLE001 -- the connector raises what its HTTP client and Google's API do
+            raise DatabaseUnavailable from None
 
     return connect
 

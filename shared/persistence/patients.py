@@ -59,11 +59,12 @@ class SendReading(PatientReading, frozen=True):
     """Beside the reading, what a Send has to know.
 
     ``repeated`` is what the same idempotency key stored before; ``answered`` whether the response that
-    the request names belongs to this patient.
+    the request names belongs to this patient, ``acknowledged`` whether somebody acknowledged it before.
     """
 
     repeated: StoredSubmission | None
     answered: bool
+    acknowledged: bool
 
 
 class PastEvent(Frozen, frozen=True):
@@ -74,7 +75,7 @@ class PastEvent(Frozen, frozen=True):
     actor_user_id: UserId | None
     actor_display_name: str | None
     payload: dict[str, str | int | bool | list[str] | None]
-    correlation_id: CorrelationId
+    correlation_id: CorrelationId | None
 
 
 class Inbox(Frozen, frozen=True):
@@ -165,7 +166,13 @@ _REPEATED = """'repeated', (SELECT json_build_object(
 'answered', EXISTS (SELECT 1 FROM system_response r JOIN patient_context c
     ON c.tenant_id = r.tenant_id AND c.patient_context_id = r.patient_context_id
     WHERE r.tenant_id = :tenant AND r.system_response_id = CAST(:response AS uuid)
-    AND c.patient_key = :patient_key)"""
+    AND c.patient_key = :patient_key),
+'acknowledged', EXISTS (SELECT 1 FROM response_outcome o WHERE o.tenant_id = :tenant
+    AND o.outcome = 'acknowledged' AND o.system_response_id = coalesce(CAST(:response AS uuid),
+        (SELECT r.system_response_id FROM system_response r JOIN patient_context c
+        ON c.tenant_id = r.tenant_id AND c.patient_context_id = r.patient_context_id
+        WHERE r.tenant_id = :tenant AND c.patient_key = :patient_key
+        ORDER BY r.computed_at DESC, r.system_response_id DESC LIMIT 1)))"""
 
 
 def inbox_json(limit: int) -> str:

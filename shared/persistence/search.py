@@ -44,29 +44,29 @@ WITH typed AS (
         ORDER BY s.term USING ~<~ LIMIT :per_term) h
     WHERE t.place = 1
 ), fitting AS (
-    SELECT n.patient_context_id FROM named n WHERE NOT EXISTS (
+    SELECT n.patient_context_id, 1 AS place FROM named n WHERE NOT EXISTS (
         SELECT 1 FROM typed t WHERE t.place > 1 AND NOT EXISTS (
             SELECT 1 FROM patient_search_term s WHERE s.tenant_id = :tenant
             AND s.patient_context_id = n.patient_context_id
             AND s.term ~>=~ t.term AND s.term ~<~ (t.term || chr(1114111))))
-    UNION
-    SELECT c.patient_context_id FROM patient_identity_ref i
+    UNION ALL
+    SELECT c.patient_context_id, 0 FROM patient_identity_ref i
     JOIN patient_context c ON c.tenant_id = i.tenant_id
         AND c.patient_identity_ref_id = i.patient_identity_ref_id
     JOIN jsonb_to_recordset(CAST(:hashes AS jsonb)) AS h(source_system text, hash text)
         ON i.source_system = h.source_system AND i.external_patient_id_hash = decode(h.hash, 'hex')
     WHERE i.tenant_id = :tenant
 )
-SELECT (SELECT coalesce(json_agg(f.item ORDER BY f.display_name, f.patient_key), '[]') FROM (
-        SELECT s.display_name, c.patient_key, json_build_object(
+SELECT (SELECT coalesce(json_agg(f.item ORDER BY f.place, f.display_name, f.patient_key), '[]') FROM (
+        SELECT n.place, s.display_name, c.patient_key, json_build_object(
             'patient_key', c.patient_key, 'snapshot_version', s.snapshot_version,
             'display_name', s.display_name, 'id_label', s.id_label, 'id_masked', s.id_masked,
             'dob', s.dob, 'updated_at', s.created_at) AS item
-        FROM fitting n
+        FROM (SELECT patient_context_id, min(place) AS place FROM fitting GROUP BY 1) n
         JOIN patient_context c ON c.tenant_id = :tenant AND c.patient_context_id = n.patient_context_id
         CROSS JOIN LATERAL (SELECT * FROM patient_snapshot v WHERE v.tenant_id = c.tenant_id
             AND v.patient_context_id = c.patient_context_id ORDER BY v.snapshot_version DESC LIMIT 1) s
-        ORDER BY s.display_name, c.patient_key LIMIT :limit) f)::text
+        ORDER BY n.place, s.display_name, c.patient_key LIMIT :limit) f)::text
 """)
 
 
@@ -80,8 +80,8 @@ def search_patients(
 ) -> tuple[FoundPatient, ...]:
     """Patients of which each of ``terms`` begins some search term, or whose external id has a given hash.
 
-    ``hashes`` are pairs of source system and hash. By name; a term that fits more than 1,000 search terms
-    is looked up among the first 1,000.
+    ``hashes`` are pairs of source system and hash; who has one comes first, the rest by name. A term that
+    fits more than 1,000 search terms is looked up among the first 1,000.
     """
     found = uow.value(
         _SEARCH,

@@ -57,8 +57,9 @@ metadata = MetaData(
     }
 )
 
+
 APPEND_ONLY = ("system_response", "response_outcome", "mini_submission", "event_log", "patient_snapshot")
-"""Tables whose rows the application may add and never change; ``event_log`` is guarded by triggers too."""
+"""Tables whose rows nobody changes or deletes: refused by privilege and, to the owner too, by trigger."""
 
 
 def _one_of(column: str, values: type[StrEnum] | tuple[str, ...]) -> CheckConstraint:

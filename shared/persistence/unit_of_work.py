@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, TextClause
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from shared.errors import DatabaseUnavailable, Overloaded, StillRunning
+from shared.errors import DatabaseUnavailable, MobiusError, Overloaded, StillRunning
 from shared.model import PatientKey, TenantId
 
 _PATIENT_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -27,17 +27,19 @@ _UNIQUE_VIOLATION = "23505"
 # Shut down, starting up, too many connections, out of resources, statement or idle time-out.
 _AWAY = re.compile(r"08...|57P0.|57014|53...|25P03|28...")
 
+_UNCONFIRMED = (
+    "The database did not confirm the change. Look again before you repeat it, or repeat it with the same "
+    "Idempotency-Key."
+)
+
 
 class UnitOfWork:
-    """An open transaction. What is not committed did not happen.
+    """An open transaction. What is not committed did not happen."""
 
-    ``locked`` says whether the patient whose lock was asked for exists in this tenant.
-    """
-
-    def __init__(self, connection: Connection, *, locked: bool) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.engine = connection.engine
-        self.locked = locked
+        self.committed = False
 
     def value(self, statement: TextClause, **parameters: object) -> Any:
         """The single value that ``statement`` returns, None without a row."""
@@ -52,8 +54,21 @@ class UnitOfWork:
         return self._connection.execute(statement, parameters).rowcount
 
     def commit(self) -> None:
-        """Makes everything since the beginning true, at once."""
-        self._connection.commit()
+        """Makes everything since the beginning true, at once.
+
+        Raises DatabaseUnavailable, with a warning to look before repeating, when the answer was lost.
+        """
+        # In plain text one round trip, where the driver's own commit takes three.
+        try:
+            _driver(self._connection).execute_simple("COMMIT")
+        except (pg8000.exceptions.Error, OSError) as error:
+            if _is_lost(error):
+                self._connection.invalidate()
+                raise DatabaseUnavailable(_UNCONFIRMED) from None
+            raise _sentence(error) from None
+        # Ends SQLAlchemy's view of the transaction; outside of one nothing goes over the wire.
+        self._connection.rollback()
+        self.committed = True
 
 
 @contextmanager
@@ -66,14 +81,19 @@ def unit_of_work(
     that what is read after it is what the one before left. Raises StillRunning when the lock can't be had
     in time, Overloaded when all connections are in use, DatabaseUnavailable when the database is away.
     """
-    with _sentences(), _connected(engine, _begin(tenant_id, lock)) as (connection, rows):
-        yield UnitOfWork(connection, locked=bool(rows))
+    with _sentences(), _connected(engine, _begin(tenant_id, lock)) as (connection, _):
+        uow = UnitOfWork(connection)
+        yield uow
+        if not uow.committed:
+            # A reading is over: in plain text one round trip, where the pool's own rollback takes three.
+            _send(connection, "ROLLBACK")
 
 
 def flight(engine: Engine, tenant_id: TenantId, statement: str) -> list[Any]:
     """Runs one plain statement in a transaction of its own, in a single round trip.
 
-    ``statement`` must be made of our own text, UUIDs and whole numbers only. Raises as ``unit_of_work``.
+    ``statement`` must be made of our own text, UUIDs and whole numbers only, and do no harm when it runs
+    twice. Raises as ``unit_of_work``.
     """
     text = f"{_begin(tenant_id, None)}; {statement}; COMMIT"
     with _sentences(), _connected(engine, text) as (_, rows):
@@ -100,28 +120,41 @@ def _connected(engine: Engine, first: str) -> Iterator[tuple[Connection, list[An
         try:
             rows = _send(connection, first)
         except DatabaseUnavailable:
-            # A pooled connection may have died while it lay idle. Nothing has happened yet: once more, on
-            # a new one. This costs nothing where a ping before each request would cost a round trip.
-            connection.invalidate()
+            if not connection.invalidated:
+                raise
+            # A pooled connection may have died while it lay idle: once more, on a new one. This costs
+            # nothing where a ping before each request would cost a round trip.
             rows = _send(connection, first)
         try:
             # What is left open, the pool rolls back when the connection returns to it.
             yield connection, rows
-        except (DBAPIError, OSError) as error:
-            if _code(getattr(error, "orig", error)) is None:
-                # Not the server's word but the wire's: nobody knows what this connection would say next.
+        except MobiusError:
+            raise
+        except BaseException as error:
+            if _is_lost(getattr(error, "orig", error)):
                 connection.invalidate()
             raise
 
 
 def _send(connection: Connection, text: str) -> list[Any]:
-    driver: Any = connection.connection.driver_connection
     try:
-        return driver.execute_simple(text).rows or []
-    except (pg8000.exceptions.Error, OSError) as error:
-        if _code(error) is None:
+        return _driver(connection).execute_simple(text).rows or []
+    except BaseException as error:
+        if _is_lost(error):
             connection.invalidate()
-        raise _sentence(error) from None
+        if isinstance(error, pg8000.exceptions.Error | OSError):
+            raise _sentence(error) from None
+        raise
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def _is_lost(error: BaseException | None) -> bool:
+    """Whether nobody knows what this connection would say next: anything but the server's own word."""
+    code = _code(error)
+    return code is None or code.startswith("57P0")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import msgspec
 
 from shared.decisions.display import visible_to_all
 from shared.decisions.policy import Policy
-from shared.model import PatientKey, PatientState, SubjectType, TenantId, UserId
+from shared.model import PatientKey, PatientState, TenantId, UserId
 from shared.persistence.patients import Inbox
 
 Document = Mapping[str, Any]
@@ -66,10 +66,13 @@ def user_inbox_document(*, active: bool, inbox: Inbox) -> Document:
     }
 
 
-def same_content(subject_type: SubjectType, stored: Document, built: Document) -> bool:
-    """Whether ``stored`` already says what ``built`` says: by version and head, an inbox by its content."""
-    keys = ("version", "version_head") if subject_type is SubjectType.PATIENT else tuple(built)
-    return all(stored.get(key) == built[key] for key in keys)
+def already_says(stored: Document, built: Document) -> bool:
+    """Whether ``stored`` is of the same version and head as ``built``.
+
+    Never for an inbox. It has no version, and equal content does not mean that nothing happened: leaving
+    it untouched would let a slower projector, which read an older truth, write that one over it.
+    """
+    return "version" in built and all(stored.get(key) == built[key] for key in ("version", "version_head"))
 
 
 def stamped(document: Document, at: datetime) -> dict[str, Any]:

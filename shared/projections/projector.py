@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from shared.model import SubjectType, TenantId
-from shared.projections.documents import same_content, stamped
+from shared.projections.documents import already_says, stamped
 from shared.projections.store import DocumentStore, Stored
 from shared.projections.subjects import confirm, read_truth, where_unconfirmed
 
@@ -65,7 +65,7 @@ def project(
             return Projected.NOTHING_TO_DO
         if not truth.head_known:
             return Projected.HEAD_UNKNOWN
-        if stored and not truth.forced and same_content(subject_type, stored.content, truth.document):
+        if stored and not truth.forced and already_says(stored.content, truth.document):
             confirm(engine, tenant_id, truth.outbox)
             return Projected.ALREADY_SAID
         if (rest_s := _rest_of_youth_s(stored, now())) > 0:

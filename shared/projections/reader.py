@@ -9,9 +9,9 @@ from functools import lru_cache
 from shared.model import PatientKey, TenantId
 from shared.projections.documents import patient_state_path
 from shared.projections.store import FirestoreDocuments
-from shared.settings import settings
 
 _AT_ONCE = 16
+_PATIENCE_S = 0.5  # after Postgres has answered: only one word of the answer depends on it
 
 
 class ProjectionUnreadable(Exception):
@@ -28,7 +28,7 @@ def look_at_version(tenant_id: TenantId, patient_key: PatientKey) -> Callable[[]
 
     def wait() -> int | None:
         try:
-            return looking.result(settings().outside_timeout_s)
+            return looking.result(_PATIENCE_S)
         except (
             Exception
         ) as error:  # whatever a client library or a clock says: the answer does not depend on it

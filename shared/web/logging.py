@@ -45,7 +45,6 @@ class LogCode(Enum):
     UNEXPECTED_ERROR = ("ERROR", "A request failed with an error that nobody planned for.")
     DECISION_FAILED = ("ERROR", "A decision raised; the surface shows blue.")
     PUBLISH_FAILED = ("WARNING", "A change could not be published; the relay will do it again.")
-    FAST_LANE_FAILED = ("DEBUG", "The fast lane did not reach the projector; Pub/Sub will.")
     PROJECTION_READ_FAILED = ("WARNING", "Firestore could not be read; Postgres answered alone.")
     PROJECTED = ("INFO", "A subject was projected.")
     NOTHING_TO_PROJECT = ("DEBUG", "Firestore already had what a message was about.")

@@ -278,7 +278,7 @@ class HistoryEvent(Struct, frozen=True, kw_only=True):
     actor: HistoryActor | None
     payload: dict[str, str | int | bool | list[str] | None]
     note: str | None
-    correlation_id: CorrelationId
+    correlation_id: CorrelationId | None
 
 
 class InboxPreview(Struct, frozen=True, kw_only=True):

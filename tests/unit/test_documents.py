@@ -18,7 +18,6 @@ from shared.model import (
     PatientState,
     ProceedIndicator,
     Snapshot,
-    SubjectType,
     Submission,
     SubmissionId,
     Surface,
@@ -27,7 +26,7 @@ from shared.model import (
     UserId,
 )
 from shared.persistence.patients import Inbox
-from shared.projections.documents import patient_state_document, same_content, user_inbox_document
+from shared.projections.documents import already_says, patient_state_document, user_inbox_document
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RESPONSE = SystemResponse(
@@ -138,10 +137,12 @@ def test_an_inbox_lists_what_is_open_and_a_disabled_users_is_empty() -> None:
     }
 
 
-def test_a_patient_is_compared_by_version_and_head_an_inbox_by_content() -> None:
+def test_a_patient_is_compared_by_version_and_head() -> None:
     document = patient_state_document(FULL, default_policy())
-    assert same_content(SubjectType.PATIENT, {**document, "updated_at": AT, "outcome": "other"}, document)
-    assert not same_content(SubjectType.PATIENT, {**document, "version": 6}, document)
+    assert already_says({**document, "updated_at": AT, "outcome": "other"}, document)
+    assert not already_says({**document, "version": 6}, document)
+
+
+def test_an_inbox_is_always_written_for_equal_content_may_hide_a_slower_projector() -> None:
     inbox = user_inbox_document(active=True, inbox=Inbox(open_count=1, assignments=(ITEM,)))
-    assert same_content(SubjectType.USER, {**inbox, "updated_at": AT}, inbox)
-    assert not same_content(SubjectType.USER, {**inbox, "open_count": 2}, inbox)
+    assert not already_says({**inbox, "updated_at": AT}, inbox)

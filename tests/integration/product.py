@@ -1,0 +1,327 @@
+"""The product as the integration tests hold it: the real functions over the real parts of the stack."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID, uuid4
+
+import functions_framework
+import msgspec
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, NullPool, create_engine, make_url, text
+from werkzeug.test import TestResponse
+
+from ops import demo_load
+from ops.demo import DemoTenant, demo_tenants
+from ops.schema import DatabaseUrls, prepare_database
+from shared import runtime, settings
+from shared.core import Caller, SharedPatientStateCore
+from shared.messaging import publisher
+from shared.messaging.codec import ProjectMessage
+from shared.model import CorrelationId, PatientContextId, Surface, TenantId, UserId
+from shared.persistence import database
+from shared.persistence.database import driver_url
+from shared.projections import store
+from shared.security.identity import Identity, development_token
+from shared.web.registry import ENDPOINTS
+from tests.stack import Stack
+
+ORIGIN = "chrome-extension://abcdefghijklmnop"
+NOTE = "Called the payer about Member-4711."
+
+# What the demo clinics' patients have, by their number: the same in every clinic made here.
+EXPIRING, GREEN, INACTIVE, BY_HAND, NO_SIGNALS, MANY = 0, 1, 2, 5, 6, 11
+
+_TARGETS = {
+    **{each.key: (each.target, each.source, "http") for each in ENDPOINTS},
+    "projector/project": ("project", "functions/projector/main.py", "cloudevent"),
+    "scheduler/relay": ("relay", "functions/scheduler/main.py", "http"),
+}
+
+
+class RecordingPublisher:
+    """Keeps what is published, or raises ``failure``."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+        self.messages: list[ProjectMessage] = []
+
+    def publish(self, messages: Sequence[ProjectMessage]) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.messages.extend(messages)
+
+
+class Product:
+    """The functions of this process, configured as the stack's are."""
+
+    def __init__(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.stack = stack.description
+        self.urls = _urls(stack)
+        self._monkeypatch = monkeypatch
+        for name in ("K_SERVICE", "CLOUD_SQL_INSTANCE"):
+            monkeypatch.delenv(name, raising=False)
+        self.configure(
+            GOOGLE_CLOUD_PROJECT=self.stack["project_id"],
+            DATABASE_URL=self.stack["app_database_url"],
+            FIRESTORE_EMULATOR_HOST=self.stack["firestore_emulator_host"],
+            PUBSUB_EMULATOR_HOST=self.stack["pubsub_emulator_host"],
+            MOBIUS_MASTER_SECRET=(stack.state_dir / "master-secret").read_text(),
+            PUBSUB_TOPIC="mobius-events",
+            ALLOWED_ORIGINS=ORIGIN,
+            LOG_LEVEL="INFO",
+            # Far more than a busy machine needs: the tests of these limits lower them.
+            DATABASE_POOL_SIZE="20",
+            DATABASE_POOL_TIMEOUT_S="60",
+            DATABASE_STATEMENT_TIMEOUT_S="60",
+            DATABASE_LOCK_TIMEOUT_S="60",
+            OUTSIDE_TIMEOUT_S="30",
+        )
+
+    def configure(self, **variables: str) -> None:
+        """Starts anew, as a process with these variables would."""
+        for name, value in variables.items():
+            self._monkeypatch.setenv(name, value)
+        forget()
+
+    def client(self, endpoint: str) -> FlaskClient:
+        target, source, signature = _TARGETS[endpoint]
+        return functions_framework.create_app(target, source, signature).test_client()
+
+    def core(self, **parts: Any) -> SharedPatientStateCore:
+        """A core over this database that tells nobody, unless ``parts`` say otherwise."""
+        told = parts.pop("publisher", None) or RecordingPublisher()
+        return SharedPatientStateCore(database.engine(), told, settings.settings().master_secret, **parts)
+
+    def use(self, core: SharedPatientStateCore) -> None:
+        """Has the functions call ``core`` until the test ends."""
+        self._monkeypatch.setattr(runtime, "SharedPatientStateCore", lambda *_: core)
+        runtime.core.cache_clear()
+
+
+class Clinic:
+    """A tenant that one test has for itself, with a user of each role and patients of every kind."""
+
+    def __init__(self, product: Product, clinic: DemoTenant, described: dict[str, Any]) -> None:
+        self.product = product
+        self.tenant_id = clinic.tenant_id
+        self.users = clinic.users
+        self.patients = clinic.patients
+        self._keys = [patient["patient_key"] for patient in described["patients"]]
+
+    def key(self, number: int) -> str:
+        return self._keys[number]
+
+    def context(self, number: int) -> PatientContextId:
+        return self.patients[number].patient_context_id
+
+    def headers(self, user: int = 0) -> dict[str, str]:
+        project = self.product.stack["project_id"]
+        token = development_token(project, self.users[user].user_id, self.tenant_id, 600)
+        return {"Authorization": f"Bearer {token}"}
+
+    def caller(self, user: int = 0) -> Caller:
+        identity = Identity(
+            tenant_id=self.tenant_id, user_id=self.users[user].user_id, issued_at=datetime.now(UTC)
+        )
+        return Caller(identity=identity, surface=Surface.MINI, correlation_id=CorrelationId(uuid4()))
+
+    def post(
+        self, endpoint: str, body: object, *, user: int = 0, headers: dict[str, str] | None = None
+    ) -> TestResponse:
+        sent = {**self.headers(user), **(headers or {})}
+        return self.product.client(endpoint).post("/", json=body, headers=sent)
+
+    def answer(self, endpoint: str, body: object, **options: Any) -> dict[str, Any]:
+        response = self.post(endpoint, body, **options)
+        assert response.status_code == 200, response.get_data(as_text=True)
+        answer: dict[str, Any] = response.get_json()
+        assert answer["ok"] is True
+        return answer
+
+    def status(self, number: int, **options: Any) -> dict[str, Any]:
+        return self.answer("mini/status", self.names(number), **options)
+
+    def names(self, number: int) -> dict[str, Any]:
+        return {"session_id": "s-1", "patient_key": self.key(number)}
+
+    def says(self, number: int, **fields: Any) -> dict[str, Any]:
+        return {**self.names(number), "note_text": NOTE, "override_tasking": "review", **fields}
+
+    def sql(self, statement: str, **values: object) -> list[Any]:
+        """Runs a statement as the owner with this tenant set; ``:tenant`` is bound."""
+        with _owner(self.product.urls.owner).begin() as connection:
+            connection.execute(
+                text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": str(self.tenant_id)}
+            )
+            found = connection.execute(text(statement), {"tenant": self.tenant_id, **values})
+            return list(found) if found.returns_rows else []
+
+    def count(self, table: str, where: str = "true") -> int:
+        return int(self.sql(f"SELECT count(*) FROM {table} WHERE tenant_id = :tenant AND {where}")[0][0])  # noqa: S608
+
+    def counts(self) -> dict[str, int]:
+        """How many rows there are of everything that a change may write."""
+        tables = ("system_response", "mini_submission", "response_outcome", "assignment", "event_log")
+        return {table: self.count(table) for table in tables} | {
+            "version": int(
+                self.sql("SELECT sum(version) FROM patient_context WHERE tenant_id = :tenant")[0][0]
+            )
+        }
+
+    def outbox(self, subject: UUID) -> list[Any]:
+        return self.sql(
+            "SELECT * FROM outbox WHERE tenant_id = :tenant AND subject = :subject ORDER BY version",
+            subject=subject,
+        )
+
+    def context_row(self, number: int) -> Any:
+        (row,) = self.sql(
+            "SELECT * FROM patient_context WHERE tenant_id = :tenant AND patient_context_id = :context",
+            context=self.context(number),
+        )
+        return row
+
+    def signal(self, number: int, code: str, status: str) -> None:
+        self.sql(
+            """UPDATE patient_signal SET status = :status
+               WHERE tenant_id = :tenant AND patient_context_id = :context AND code = :code""",
+            status=status,
+            context=self.context(number),
+            code=code,
+        )
+
+    def events(self, number: int) -> list[Any]:
+        return self.sql(
+            """SELECT * FROM event_log WHERE tenant_id = :tenant AND patient_context_id = :context
+               ORDER BY seq""",
+            context=self.context(number),
+        )
+
+    def leave(self) -> None:
+        """Asks for nothing any more, so that the stack's own relay has nothing to do here."""
+        self.sql("DELETE FROM outbox WHERE tenant_id = :tenant")
+
+
+def new_clinic(product: Product) -> Clinic:
+    """Loads a clinic of its own, as the demo's are loaded."""
+    template = demo_tenants(datetime.now(UTC).date())[0]
+    users = tuple(msgspec.structs.replace(user, user_id=UserId(uuid4())) for user in template.users)
+    patients = tuple(
+        msgspec.structs.replace(patient, patient_context_id=PatientContextId(uuid4()))
+        for patient in template.patients[:16]
+    )
+    clinic = msgspec.structs.replace(template, tenant_id=TenantId(uuid4()), users=users, patients=patients)
+    with patch.object(demo_load, "demo_tenants", lambda _day: (clinic,)):
+        (described,) = demo_load.load_demo(product.urls, settings.settings())
+    return Clinic(product, clinic, described)
+
+
+class CountingProxy:
+    """Stands before Postgres and counts round trips: how often the client speaks after the server did."""
+
+    def __init__(self, url: str) -> None:
+        target = make_url(url)
+        self._target = (target.host, target.port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = target.set(host="127.0.0.1", port=self._listener.getsockname()[1]).render_as_string(
+            hide_password=False
+        )
+        self._lock = threading.Lock()
+        self._flights = 0
+        self._sockets: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def flights(self, doing: Callable[[], Any]) -> int:
+        """How many round trips ``doing`` takes."""
+        with self._lock:
+            before = self._flights
+        doing()
+        with self._lock:
+            return self._flights - before
+
+    def close(self) -> None:
+        for each in (self._listener, *self._sockets):
+            each.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._target)
+            self._sockets += [client, server]
+            speaker = ["server"]
+            for source, sink, name in ((client, server, "client"), (server, client, "server")):
+                threading.Thread(target=self._pump, args=(source, sink, name, speaker), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, name: str, speaker: list[str]) -> None:
+        try:
+            while data := source.recv(65536):
+                with self._lock:
+                    if name == "client" and speaker[0] == "server":
+                        self._flights += 1
+                    speaker[0] = name
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
+
+
+def problem_of(response: TestResponse, status: int) -> dict[str, Any]:
+    """The problem document of a response, once it is one."""
+    assert response.status_code == status, response.get_data(as_text=True)
+    assert response.mimetype == "application/problem+json"
+    problem: dict[str, Any] = response.get_json(force=True)
+    assert problem["status"] == status
+    assert problem["error"] == problem["detail"]
+    assert problem["correlation_id"] == response.headers["X-Correlation-Id"]
+    assert problem["type"].startswith("urn:mobius:problem:")
+    assert problem["title"]
+    assert set(problem) <= {"type", "title", "status", "detail", "error", "correlation_id", "errors"}
+    return problem
+
+
+def closed_port() -> int:
+    """A port of this machine at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def forget() -> None:
+    """Forgets everything that a process makes once of its settings."""
+    if database.engine.cache_info().currsize:
+        database.engine().dispose()
+    for made_once in (
+        settings.settings,
+        database.engine,
+        runtime.core,
+        store._client,
+        publisher._client,
+    ):
+        made_once.cache_clear()
+
+
+@lru_cache(maxsize=2)
+def _urls(stack: Stack) -> DatabaseUrls:
+    # As the stack itself does it: repeating is safe, and only here the scheduler's role is told.
+    port = make_url(stack.description["database_url"]).port
+    password = stack.state_dir / "postgres-password"
+    given = os.environ.get("DATABASE_URL")
+    return prepare_database(
+        given or f"postgresql://postgres:{password.read_text().encode().hex()}@127.0.0.1:{port}/postgres"
+    )
+
+
+@lru_cache(maxsize=2)
+def _owner(url: str) -> Engine:
+    return create_engine(driver_url(url), poolclass=NullPool)

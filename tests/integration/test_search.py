@@ -1,0 +1,78 @@
+"""mini/patient/search: a patient by name, by masked digits, or by the full external id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.integration.product import BY_HAND, GREEN, Clinic
+
+
+def found(clinic: Clinic, q: str, **fields: Any) -> list[str]:
+    answer = clinic.answer("mini/patient/search", {"q": q, **fields})
+    assert answer["q"] == q
+    return [result["id"] for result in answer["results"]]
+
+
+def test_a_patient_is_found_by_the_beginning_of_any_part_of_the_name(clinic: Clinic) -> None:
+    name = clinic.patients[BY_HAND].display_name
+    for part in (name, name.lower(), *(word[:4].upper() for word in name.split())):
+        assert clinic.key(BY_HAND) in found(clinic, part, limit=25)
+
+
+def test_every_word_has_to_fit(clinic: Clinic) -> None:
+    first = clinic.patients[BY_HAND].display_name.split()[0]
+    assert found(clinic, f"{first} zzzz") == []
+
+
+def test_a_patient_is_found_by_the_digits_that_the_masked_id_shows(clinic: Clinic) -> None:
+    assert clinic.key(GREEN) in found(clinic, clinic.patients[GREEN].id_masked.strip("·"))
+
+
+def test_a_patient_is_found_by_the_full_external_id(clinic: Clinic) -> None:
+    assert found(clinic, clinic.patients[GREEN].external_id) == [clinic.key(GREEN)]
+
+
+def test_a_result_says_name_and_masked_id_and_no_more(clinic: Clinic) -> None:
+    patient = clinic.patients[GREEN]
+    answer = clinic.answer("mini/patient/search", {"q": patient.external_id, "session_id": "s-1"})
+    assert answer["session_id"] == "s-1"
+    assert answer["results"] == [
+        {"name": patient.display_name, "id": clinic.key(GREEN), "id_masked": patient.id_masked}
+    ]
+
+
+def test_no_more_are_listed_than_asked_for_and_eight_by_default(clinic: Clinic) -> None:
+    digits = {patient.id_masked.strip("·")[0] for patient in clinic.patients}
+    everybody = {key for digit in digits for key in found(clinic, digit, limit=25)}
+    assert len(everybody) == len(clinic.patients)
+    common = max(digits, key=lambda digit: len(found(clinic, digit, limit=25)))
+    assert len(found(clinic, common, limit=1)) == 1
+    assert len(found(clinic, common)) <= 8
+
+
+def test_a_get_with_a_query_finds_the_same(clinic: Clinic) -> None:
+    q = clinic.patients[BY_HAND].display_name
+    got = clinic.product.client("mini/patient/search").get(
+        "/", query_string={"q": q}, headers=clinic.headers()
+    )
+    assert got.status_code == 200
+    assert [result["id"] for result in got.get_json()["results"]] == found(clinic, q)
+
+
+def test_patients_of_another_tenant_are_not_found(clinic: Clinic) -> None:
+    # The demo clinic numbers its patients alike; only this clinic's own one comes back.
+    described = clinic.product.stack["tenants"][0]["patients"]
+    name = described[GREEN]["display_name"]
+    assert name == clinic.patients[GREEN].display_name
+    assert set(found(clinic, name, limit=25)) <= {clinic.key(n) for n in range(len(clinic.patients))}
+
+
+def test_what_means_nothing_to_a_search_finds_nobody(clinic: Clinic) -> None:
+    for q in ("%", "_", "' OR 1=1 --", "\\", "zzzz", "💊"):
+        assert found(clinic, q) == []
+
+
+def test_a_search_writes_nothing(clinic: Clinic) -> None:
+    before = clinic.counts()
+    found(clinic, "a")
+    assert clinic.counts() == before

@@ -1,0 +1,130 @@
+"""sidecar/state: the same truth as Mini's with history and inbox, and where subscribers stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.model import PatientKey, SubjectType
+from shared.persistence import database
+from shared.projections.documents import patient_state_path
+from shared.projections.projector import Projected, project
+from shared.projections.store import FirestoreDocuments
+from tests.integration.product import BY_HAND, MANY, NOTE, Clinic, CountingProxy, closed_port
+
+pytestmark = pytest.mark.usefixtures("held")
+
+
+def state(clinic: Clinic, number: int = BY_HAND, **options: Any) -> dict[str, Any]:
+    return clinic.answer("sidecar/state", clinic.names(number), **options)
+
+
+def project_patient(clinic: Clinic, number: int = BY_HAND) -> Projected:
+    return project(
+        database.engine(), FirestoreDocuments(), clinic.tenant_id, SubjectType.PATIENT, clinic.context(number)
+    )
+
+
+def test_the_source_is_the_projection_once_the_document_has_this_version(clinic: Clinic) -> None:
+    clinic.status(BY_HAND)
+    assert state(clinic)["source"] == "postgres"
+    assert project_patient(clinic) is Projected.WRITTEN
+    answer = state(clinic)
+    assert answer["source"] == "projection"
+    assert answer["patient_state"]["version"] == 1
+
+
+def test_a_document_that_is_behind_is_not_the_source(clinic: Clinic) -> None:
+    clinic.status(BY_HAND)
+    project_patient(clinic)
+    clinic.answer("sidecar/ack", clinic.says(BY_HAND))
+    answer = state(clinic)
+    assert answer["source"] == "postgres"
+    assert answer["patient_state"]["last_submission"]["user_display_name"] == clinic.users[0].display_name
+    project_patient(clinic)
+    assert state(clinic)["source"] == "projection"
+
+
+def test_without_firestore_the_answer_is_the_same_from_postgres(clinic: Clinic) -> None:
+    clinic.status(BY_HAND)
+    project_patient(clinic)
+    before = state(clinic)
+    clinic.product.configure(FIRESTORE_EMULATOR_HOST=f"127.0.0.1:{closed_port()}", OUTSIDE_TIMEOUT_S="0.5")
+    assert state(clinic) == {**before, "source": "postgres"}
+
+
+def test_the_panel_shows_state_history_and_inbox_and_no_note(clinic: Clinic) -> None:
+    shown = clinic.status(BY_HAND)
+    key = PatientKey(clinic.key(BY_HAND))
+    clinic.answer("sidecar/ack", clinic.says(BY_HAND))
+    opened = clinic.product.core().persist_assignment(clinic.caller(), key, "claim", role="billing_lead")
+    response = clinic.post("sidecar/state", clinic.names(BY_HAND), user=2)
+    assert response.status_code == 200
+    assert NOTE not in response.get_data(as_text=True)
+    answer = response.get_json()
+    patient = answer["patient_state"]
+    assert patient["found"] is True
+    assert patient["system_response"]["system_response_id"] == shown["system_response_id"]
+    assert patient["system_response"]["rationale"]
+    assert patient["outcome"] == "acknowledged"
+    assert patient["flags"] == {"needs_ack": False, "open_assignment_count": 1}
+    assert [event["event_type"] for event in answer["history"]] == [
+        "Assignment.Created",
+        "Outcome.Computed",
+        "User.Acknowledged",
+        "System.Response",
+    ]
+    assert answer["history"][-1]["actor"] is None
+    assert answer["history"][2]["actor"]["display_name"] == clinic.users[0].display_name
+    assert answer["inbox_preview"]["open_count"] == 1
+    assert answer["inbox_preview"]["assignments"][0]["assignment_id"] == str(opened)
+    assert state(clinic)["inbox_preview"] == {"open_count": 0, "assignments": []}
+
+
+def test_the_first_look_through_the_panel_decides_and_is_in_its_own_history(clinic: Clinic) -> None:
+    answer = state(clinic, MANY)
+    assert [event["event_type"] for event in answer["history"]] == ["System.Response"]
+    assert answer["patient_state"]["version"] == 1
+    assert clinic.count("system_response", "surface_type = 'sidecar'") == 1
+    assert state(clinic, MANY) == answer
+
+
+def test_the_history_holds_the_latest_ten_events(clinic: Clinic) -> None:
+    clinic.status(BY_HAND)
+    for _ in range(11):
+        clinic.answer("mini/ack", clinic.says(BY_HAND))
+    history = state(clinic)["history"]
+    assert [event["event_type"] for event in history] == ["User.Acknowledged"] * 10
+
+
+def test_an_unknown_patient_is_an_empty_panel(clinic: Clinic) -> None:
+    answer = clinic.answer("sidecar/state", {"session_id": "s-1", "patient_key": "p1_nobody_here"})
+    assert answer["patient_state"]["found"] is False
+    assert answer["patient_state"]["system_response"] is None
+    assert answer["history"] == []
+    assert answer["source"] == "postgres"
+
+
+def test_a_get_with_a_query_answers_as_a_post_does(clinic: Clinic) -> None:
+    posted = state(clinic)
+    got = clinic.product.client("sidecar/state").get(
+        "/", query_string=clinic.names(BY_HAND), headers=clinic.headers()
+    )
+    assert got.status_code == 200
+    assert got.get_json() == posted
+
+
+def test_no_document_of_another_tenant_is_looked_at(clinic: Clinic) -> None:
+    other = clinic.product.stack["tenants"][0]["patients"][BY_HAND]["patient_key"]
+    answer = clinic.answer("sidecar/state", {"session_id": "s-1", "patient_key": other})
+    assert answer["patient_state"]["found"] is False
+    assert FirestoreDocuments().read(patient_state_path(clinic.tenant_id, PatientKey(other))) is None
+
+
+def test_a_warm_panel_takes_at_most_six_round_trips(proxy: CountingProxy, clinic: Clinic) -> None:
+    for _ in range(2):
+        state(clinic, MANY)
+    flights = proxy.flights(lambda: state(clinic, MANY))
+    print(f"flights: sidecar/state {flights}")  # noqa: T201
+    assert 0 < flights <= 6

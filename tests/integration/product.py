@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID, uuid4
@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import functions_framework
 import msgspec
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 from werkzeug.test import TestResponse
@@ -60,6 +61,13 @@ class RecordingPublisher:
         self.messages.extend(messages)
 
 
+@cache
+def _app(endpoint: str) -> Flask:
+    """The real entry point; what it shares with others is in ``shared``, which ``forget`` starts anew."""
+    target, source, signature = _TARGETS[endpoint]
+    return functions_framework.create_app(target, source, signature)
+
+
 class Product:
     """The functions of this process, configured as the stack's are."""
 
@@ -93,8 +101,7 @@ class Product:
         forget()
 
     def client(self, endpoint: str) -> FlaskClient:
-        target, source, signature = _TARGETS[endpoint]
-        return functions_framework.create_app(target, source, signature).test_client()
+        return _app(endpoint).test_client()
 
     def core(self, **parts: Any) -> SharedPatientStateCore:
         """A core over this database that tells nobody, unless ``parts`` say otherwise."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from shared.core import Caller, Send
 from shared.model import PatientKey
 from shared.runtime import core
 from shared.security.patient_keys import patient_key
 from shared.settings import settings
+from shared.views import Caller, Send
 from shared.web.endpoint import Call
 from shared.web.messages import AckRequest, AckResponse, AckSubmission, Detection
 

@@ -14,54 +14,33 @@ import msgspec
 from sqlalchemy import Engine
 from uuid_utils.compat import uuid7
 
-from shared.decisions.acknowledgement import is_confirmation
 from shared.decisions.detection import is_allowed_source
 from shared.decisions.display import variant_for, visible_snapshot
 from shared.decisions.engine import decide, is_same_decision
-from shared.decisions.policy import Policy, UiVariant
+from shared.decisions.policy import Policy
 from shared.errors import FieldError, InvalidFields, MobiusError, NotFound, StillRunning
 from shared.ledger.events import (
     AssignmentCreated,
-    AssignmentResolved,
-    Event,
-    OutcomeComputed,
-    Payload,
-    SystemResponded,
-    UserAcknowledged,
 )
 from shared.messaging.codec import ProjectMessage
 from shared.messaging.publisher import Publisher
 from shared.model import (
     Actor,
-    AssertedProceed,
-    AssertedTasking,
     AssignmentId,
-    CorrelationId,
     Decision,
-    Frozen,
-    OutcomeKind,
     PatientKey,
     PatientState,
-    SubmissionId,
-    Surface,
     SystemResponse,
-    SystemResponseId,
-    TenantId,
     UserId,
-    VisibleSnapshot,
 )
 from shared.persistence.changes import (
     Change,
     NewAssignment,
-    NewOutcome,
-    NewSubmission,
     Subject,
     write_change,
 )
 from shared.persistence.patients import (
-    Inbox,
     PanelReading,
-    PastEvent,
     PatientReading,
     SendReading,
     StoredSubmission,
@@ -73,76 +52,15 @@ from shared.persistence.policies import policy_in
 from shared.persistence.search import search_patients
 from shared.persistence.unit_of_work import UnitOfWork, unit_of_work
 from shared.security.actor import admit
-from shared.security.identity import Identity
 from shared.security.patient_keys import client_text_hash, external_id_hash
 from shared.security.search_terms import normalize_query
+from shared.steps import events_of, new_response, responded, sent, stored_submission
+from shared.views import Caller, Found, PanelView, PatientView, Send
 from shared.web.logging import LogCode, log
 
 
 class Undecided(MobiusError):
     """A decision raised: the surface draws blue, and nothing is stored."""
-
-
-class Caller(Frozen, frozen=True):
-    """Who asks, through which surface, in which request."""
-
-    identity: Identity
-    surface: Surface
-    correlation_id: CorrelationId
-
-    @property
-    def tenant_id(self) -> TenantId:
-        """The tenant of the token, which is the only one that counts."""
-        return self.identity.tenant_id
-
-
-class PatientView(Frozen, frozen=True, kw_only=True):
-    """A patient as one user asked for it.
-
-    ``state`` is None for an unknown patient. ``undecided``: a decision raised, so the surface draws blue;
-    the state is then the last one that was decided.
-    """
-
-    actor: Actor
-    policy: Policy
-    state: PatientState | None
-    undecided: bool = False
-
-    @property
-    def variant(self) -> tuple[str, UiVariant]:
-        """The user's variant of the interface, by name."""
-        return variant_for(self.policy, self.actor.role)
-
-    @property
-    def snapshot(self) -> VisibleSnapshot | None:
-        """The snapshot as the user's variant lets it be seen."""
-        if self.state is None or self.state.snapshot is None:
-            return None
-        return visible_snapshot(self.state.snapshot, self.variant[1])
-
-
-class PanelView(PatientView, frozen=True, kw_only=True):
-    """A patient view with the latest ledger events and the user's own inbox."""
-
-    history: tuple[PastEvent, ...]
-    inbox: Inbox
-
-
-class Send(Frozen, frozen=True):
-    """What a user asserts by pressing Send. ``system_response_id`` None: the latest."""
-
-    patient_key: PatientKey
-    note_text: str
-    override_proceed: AssertedProceed | None
-    override_tasking: AssertedTasking | None
-    system_response_id: SystemResponseId | None
-
-
-class Found(Frozen, frozen=True):
-    """One search result as policy shows it."""
-
-    patient_key: PatientKey
-    snapshot: VisibleSnapshot
 
 
 class SharedPatientStateCore:
@@ -233,12 +151,12 @@ class SharedPatientStateCore:
             decision = self._decided(state, policy)
             if is_same_decision(decision, state.response):
                 return state
-            response = _response(decision, caller.surface, self._now())
+            response = new_response(decision, caller.surface, self._now())
             change = Change(
                 patient_context_id=state.patient_context_id,
                 ack_due_at=self._ack_due_at(decision, state, policy),
                 response=response,
-                events=_events(caller, None, [_responded(response)]),
+                events=events_of(caller, None, [responded(response)]),
             )
             written = write_change(uow, caller.tenant_id, change)
             state = _existing(read_patient(uow, caller.tenant_id, caller.identity.user_id, patient_key))
@@ -270,11 +188,11 @@ class SharedPatientStateCore:
             if reading.repeated is not None:
                 return _first_answer(reading.repeated, request_hash)
             latest = _answerable(reading, send)
-            change = _sent(caller, actor, send, reading, state, latest, key_hash, request_hash)
+            change = sent(caller, actor, send, reading, state, latest, key_hash, request_hash)
             written = write_change(uow, caller.tenant_id, change)
             uow.commit()
         self._tell(caller, written.subjects)
-        return _stored(change, written.at, request_hash)
+        return stored_submission(change, written.at, request_hash)
 
     def persist_assignment(
         self,
@@ -318,7 +236,7 @@ class SharedPatientStateCore:
                 patient_context_id=state.patient_context_id,
                 ack_due_at=state.ack_due_at,
                 opened=opened,
-                events=_events(caller, actor.user_id, [created]),
+                events=events_of(caller, actor.user_id, [created]),
             )
             written = write_change(uow, caller.tenant_id, change)
             uow.commit()
@@ -395,26 +313,6 @@ def _existing(reading: PatientReading) -> PatientState:
     return reading.patient
 
 
-def _response(decision: Decision, surface: Surface, at: datetime) -> SystemResponse:
-    fields = msgspec.structs.asdict(decision)
-    return SystemResponse(
-        system_response_id=SystemResponseId(uuid7()), surface_type=surface, computed_at=at, **fields
-    )
-
-
-def _responded(response: SystemResponse) -> SystemResponded:
-    return SystemResponded(
-        system_response_id=response.system_response_id,
-        proceed_indicator=response.proceed_indicator,
-        execution_mode=response.execution_mode,
-        task_count=response.task_count,
-        needs_ack=response.needs_ack,
-        policy_version=response.policy_version,
-        surface=response.surface_type,
-        facts_digest=response.facts_digest,
-    )
-
-
 def _first_answer(repeated: StoredSubmission, request_hash: bytes | None) -> StoredSubmission:
     if request_hash is None or repeated.request_hash != request_hash.hex():
         raise InvalidFields(FieldError("Idempotency-Key", "was used for another request: use a new one"))
@@ -431,94 +329,3 @@ def _answerable(reading: SendReading, send: Send) -> SystemResponse:
     if send.system_response_id is not None and not reading.answered:
         raise InvalidFields(FieldError("system_response_id", "must be a response of this patient"))
     return response
-
-
-def _sent(
-    caller: Caller,
-    actor: Actor,
-    send: Send,
-    reading: SendReading,
-    state: PatientState,
-    latest: SystemResponse,
-    key_hash: bytes | None,
-    request_hash: bytes | None,
-) -> Change:
-    """Everything that a Send changes: pure."""
-    answered = send.system_response_id or latest.system_response_id
-    superseded = answered != latest.system_response_id
-    submission = NewSubmission(
-        mini_submission_id=SubmissionId(uuid7()),
-        system_response_id=answered,
-        user_id=actor.user_id,
-        override_proceed=send.override_proceed,
-        override_tasking=send.override_tasking,
-        note_text=send.note_text,
-        confirmed=not superseded and is_confirmation(latest, send.override_proceed, send.override_tasking),
-        superseded=superseded,
-        needs_ack_after=superseded and state.needs_ack,
-        idempotency_key_hash=key_hash.hex() if key_hash else None,
-        request_hash=request_hash.hex() if request_hash else None,
-    )
-    # A Send resolves what it answers: all that is open, or, when it came too late, its own response's.
-    resolved = tuple(
-        item for item in state.open_assignments if not superseded or item.system_response_id == answered
-    )
-    payloads: list[Payload] = [
-        UserAcknowledged(
-            mini_submission_id=submission.mini_submission_id,
-            system_response_id=answered,
-            override_proceed=send.override_proceed,
-            override_tasking=send.override_tasking,
-            confirmed=submission.confirmed,
-            superseded=superseded,
-            surface=caller.surface,
-        )
-    ]
-    if not reading.acknowledged:
-        payloads.append(OutcomeComputed(system_response_id=answered, outcome=OutcomeKind.ACKNOWLEDGED))
-    payloads += [
-        AssignmentResolved(
-            assignment_id=item.assignment_id,
-            reason_code=item.reason_code,
-            mini_submission_id=submission.mini_submission_id,
-        )
-        for item in resolved
-    ]
-    return Change(
-        patient_context_id=state.patient_context_id,
-        ack_due_at=state.ack_due_at if superseded else None,
-        submission=submission,
-        outcome=NewOutcome(
-            response_outcome_id=uuid7(),
-            system_response_id=answered,
-            outcome=OutcomeKind.ACKNOWLEDGED,
-            user_id=actor.user_id,
-        ),
-        resolved=tuple(item.assignment_id for item in resolved),
-        events=_events(caller, actor.user_id, payloads),
-    )
-
-
-def _stored(change: Change, at: datetime, request_hash: bytes | None) -> StoredSubmission:
-    submission = change.submission
-    assert submission is not None  # noqa: S101 -- for the type checker: a Send always has one
-    return StoredSubmission(
-        mini_submission_id=submission.mini_submission_id,
-        system_response_id=submission.system_response_id,
-        submitted_at=at,
-        note_text=submission.note_text,
-        override_proceed=submission.override_proceed,
-        override_tasking=submission.override_tasking,
-        confirmed=submission.confirmed,
-        superseded=submission.superseded,
-        needs_ack_after=submission.needs_ack_after,
-        resolved_assignments=change.resolved,
-        request_hash=request_hash.hex() if request_hash else None,
-    )
-
-
-def _events(caller: Caller, actor: UserId | None, payloads: Iterable[Payload]) -> tuple[Event, ...]:
-    return tuple(
-        Event(event_id=uuid7(), payload=payload, actor_user_id=actor, correlation_id=caller.correlation_id)
-        for payload in payloads
-    )

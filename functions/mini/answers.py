@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from shared.core import PatientView
 from shared.decisions.display import mode_text, proceed_text, show_mini
 from shared.model import ExecutionMode, ProceedIndicator, Surface
+from shared.views import PatientView
 from shared.web.messages import (
     StatusPatient,
     StatusProceed,

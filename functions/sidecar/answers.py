@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from shared.core import PanelView
 from shared.decisions.display import show_mini
 from shared.model import ProceedIndicator, Surface, SystemResponse
 from shared.persistence.patients import PastEvent
 from shared.projections.reader import ProjectionUnreadable
+from shared.views import PanelView
 from shared.web.logging import LogCode, log
 from shared.web.messages import (
     HistoryActor,

@@ -24,7 +24,7 @@ from ops import demo_load
 from ops.demo import DemoTenant, demo_tenants
 from ops.schema import DatabaseUrls, prepare_database
 from shared import runtime, settings
-from shared.core import Caller, SharedPatientStateCore
+from shared.core import SharedPatientStateCore
 from shared.messaging import publisher
 from shared.messaging.codec import ProjectMessage
 from shared.model import CorrelationId, PatientContextId, Surface, TenantId, UserId
@@ -32,6 +32,7 @@ from shared.persistence import database
 from shared.persistence.database import driver_url
 from shared.projections import store
 from shared.security.identity import Identity, development_token
+from shared.views import Caller
 from shared.web.registry import ENDPOINTS
 from tests.stack import Stack
 
@@ -173,7 +174,7 @@ class Clinic:
             return list(found) if found.returns_rows else []
 
     def count(self, table: str, where: str = "true") -> int:
-        return int(self.sql(f"SELECT count(*) FROM {table} WHERE tenant_id = :tenant AND {where}")[0][0])  # noqa: S608
+        return int(self.sql(f"SELECT count(*) FROM {table} WHERE tenant_id = :tenant AND {where}")[0][0])  # noqa: S608 -- our own names
 
     def counts(self) -> dict[str, int]:
         """How many rows there are of everything that a change may write."""

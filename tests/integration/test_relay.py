@@ -42,7 +42,7 @@ def put(clinic: Clinic, due: str = "- interval '1 second'", *, attempts: int = 0
     clinic.sql(
         f"""INSERT INTO outbox (tenant_id, outbox_id, subject_type, subject, version, attempts,
                 next_attempt_at)
-            VALUES (:tenant, gen_random_uuid(), 'patient', :subject, :version, :attempts, now() {due})""",  # noqa: S608
+            VALUES (:tenant, gen_random_uuid(), 'patient', :subject, :version, :attempts, now() {due})""",  # noqa: S608 -- our own names
         subject=subject,
         attempts=attempts,
         version=version,
@@ -56,7 +56,7 @@ def row(clinic: Clinic, subject: UUID) -> Any:
 
 
 def clock(clinic: Clinic) -> datetime:
-    return clinic.sql("SELECT clock_timestamp()")[0][0]  # type: ignore[no-any-return]
+    return clinic.sql("SELECT clock_timestamp()")[0][0]  # type: ignore[no-any-return] -- plain JSON in a test
 
 
 def test_what_is_due_is_published_and_what_is_not_is_left(clinic: Clinic, worker: Engine) -> None:

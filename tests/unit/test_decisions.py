@@ -71,14 +71,14 @@ def resolved(code: str) -> Signal:
 def with_rule(code: str, **changes: object) -> Policy:
     """The default policy with one signal rule edited, as somebody would edit the document."""
     document = encode_policy(POLICY)
-    document["decisions"]["signals"][code] |= changes  # type: ignore[index]
+    document["decisions"]["signals"][code] |= changes  # type: ignore[index] -- plain JSON in a test
     return decode_policy(document | {"version": 2})
 
 
 def reworded(policy: Policy) -> Policy:
     """The policy in its next version: every line and every priority changed, no colour or mode."""
     document = encode_policy(policy)
-    for number, rule in enumerate(document["decisions"]["signals"].values()):  # type: ignore[index]
+    for number, rule in enumerate(document["decisions"]["signals"].values()):  # type: ignore[index] -- plain JSON in a test
         rule |= {"task": "Said in other words", "priority": 500 - number}
     return decode_policy(document | {"version": policy.version + 1})
 
@@ -196,7 +196,7 @@ def test_each_agent_names_the_signals_that_its_value_rests_on() -> None:
     signals = (signal("coverage.inactive"), signal("claim.denied"), signal("appointment.upcoming"))
 
     def named(finding: object) -> list[str]:
-        return [reason.signal for reason in finding.rationale]  # type: ignore[attr-defined]
+        return [reason.signal for reason in finding.rationale]  # type: ignore[attr-defined] -- plain JSON in a test
 
     assert named(decide_proceed(signals, POLICY)) == [
         "coverage.inactive",
@@ -214,7 +214,7 @@ def test_a_changed_colour_or_a_new_code_is_an_edit_in_the_policy() -> None:
     assert decide(expiring, green).proceed_indicator is ProceedIndicator.GREEN
 
     document = encode_policy(POLICY)
-    rules = document["decisions"]["signals"]  # type: ignore[index]
+    rules = document["decisions"]["signals"]  # type: ignore[index] -- plain JSON in a test
     rules["referral.expired"] = rules["coverage.inactive"] | {"task": "Referral expired"}
     decision = decide((signal("referral.expired"),), decode_policy(document))
     assert decision.tasking_summary == "Referral expired"

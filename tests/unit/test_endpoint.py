@@ -53,7 +53,7 @@ def signed_in(tenant_id: UUID = TENANT) -> dict[str, str]:
 
 
 def send(target: str, body: object = None, **options: object) -> TestResponse:
-    headers = {**signed_in(), **options.pop("headers", {})}  # type: ignore[dict-item]
+    headers = {**signed_in(), **options.pop("headers", {})}  # type: ignore[dict-item] -- plain JSON in a test
     return client_of(target).post("/", json=ACK if body is None else body, headers=headers, **options)
 
 
@@ -71,7 +71,7 @@ def problem_of(response: TestResponse, status: int) -> dict[str, object]:
 
 def wrong_fields(response: TestResponse) -> dict[str, str]:
     problem = problem_of(response, 422)
-    return {error["field"]: error["message"] for error in problem["errors"]}  # type: ignore[attr-defined]
+    return {error["field"]: error["message"] for error in problem["errors"]}  # type: ignore[attr-defined] -- plain JSON in a test
 
 
 # Answers ----------------------------------------------------------------------------------------------

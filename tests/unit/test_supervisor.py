@@ -27,7 +27,7 @@ def part(code: str, **changes: object) -> Part:
         "is_ready": lambda: True,
         **changes,
     }
-    return Part(**given)  # type: ignore[arg-type]
+    return Part(**given)  # type: ignore[arg-type] -- plain JSON in a test
 
 
 def eventually(true: Callable[[], object]) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from uuid_utils.compat import uuid7
 
 from shared.decisions.detection import is_allowed_source
-from shared.decisions.display import variant_for, visible_snapshot
+from shared.decisions.display import show_mini, variant_for, visible_snapshot
 from shared.decisions.engine import decide, is_same_decision
 from shared.decisions.policy import Policy
 from shared.errors import FieldError, InvalidFields, MobiusError, NotFound, StillRunning
@@ -30,6 +30,7 @@ from shared.model import (
     Decision,
     PatientKey,
     PatientState,
+    Surface,
     SystemResponse,
     UserId,
 )
@@ -84,11 +85,18 @@ class SharedPatientStateCore:
     # Reading ----------------------------------------------------------------------------------------
 
     def get_patient_state(
-        self, caller: Caller, patient_key: PatientKey | None, *, detected_by: str | None = None
+        self,
+        caller: Caller,
+        patient_key: PatientKey | None,
+        *,
+        detected_by: str | None = None,
+        site: str | None = None,
+        application: str | None = None,
     ) -> PatientView:
         """The patient's state, decided anew; nothing is written when the decision is the one that shows.
 
-        ``detected_by`` is the source system when the key was computed from an external id. Raises
+        ``detected_by`` is the source system when the key was computed from an external id;
+        ``site`` and ``application`` are where Mini would show, and policy may hide it there. Raises
         InactiveUser or Unauthenticated for a user who may not come in, InvalidFields for a source system
         that the policy does not allow.
         """
@@ -100,8 +108,10 @@ class SharedPatientStateCore:
                 "detection.source_system", "must be a source system that your tenant's policy allows"
             )
             raise InvalidFields(error)
-        state, undecided = self._current(caller, reading.patient, policy)
-        return PatientView(actor=actor, policy=policy, state=state, undecided=undecided)
+        shown = caller.surface is not Surface.MINI or show_mini(policy, site, application, actor.role)
+        # What is hidden is not surfaced, so nobody owes it an acknowledgement.
+        state, undecided = self._current(caller, reading.patient if shown else None, policy)
+        return PatientView(actor=actor, policy=policy, shown=shown, state=state, undecided=undecided)
 
     def get_panel_state(self, caller: Caller, patient_key: PatientKey) -> PanelView:
         """As ``get_patient_state``, with history and inbox."""
@@ -257,7 +267,7 @@ class SharedPatientStateCore:
     def _current(
         self, caller: Caller, state: PatientState | None, policy: Policy
     ) -> tuple[PatientState | None, bool]:
-        """The state with the decision that holds now, and whether a decision raised."""
+        """The state with the decision that holds now, and whether it could not be decided."""
         if state is None:
             return None, False
         try:

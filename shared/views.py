@@ -40,12 +40,14 @@ class Caller(Frozen, frozen=True):
 class PatientView(Frozen, frozen=True, kw_only=True):
     """A patient as one user asked for it.
 
-    ``state`` is None for an unknown patient. ``undecided``: a decision raised, so the surface draws blue;
+    ``shown`` is false where policy hides Mini; then, and for an unknown patient, ``state`` is None, and
+    nothing was surfaced. ``undecided``: a decision raised, so the surface draws blue;
     the state is then the last one that was decided.
     """
 
     actor: Actor
     policy: Policy
+    shown: bool = True
     state: PatientState | None
     undecided: bool = False
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from shared.decisions.display import mode_text, proceed_text, show_mini
+from shared.decisions.display import mode_text, proceed_text
 from shared.model import ExecutionMode, ProceedIndicator, Surface
 from shared.views import PatientView
 from shared.web.messages import (
@@ -21,10 +19,6 @@ from shared.web.messages import (
 def patient_answer(request: StatusRequest, view: PatientView) -> StatusResponse:
     """The one glance: blue when nothing could be decided, grey when nobody is known."""
     policy, (variant_name, variant) = view.policy, view.variant
-    shown = show_mini(policy, request.site, request.application_id, view.actor.role)
-    if not shown:
-        # Hidden by policy is nothing at all, on the wire too.
-        view = msgspec.structs.replace(view, state=None, undecided=False)
     response = view.state.response if view.state else None
     color = response.proceed_indicator if response else ProceedIndicator.GREY
     if view.undecided:
@@ -53,7 +47,7 @@ def patient_answer(request: StatusRequest, view: PatientView) -> StatusResponse:
         system_response_id=response.system_response_id if response else None,
         computed_at=response.computed_at if response else None,
         policy=SurfacePolicy(
-            show_mini=shown,
+            show_mini=view.shown,
             ui_variant=variant_name,
         ),
     )

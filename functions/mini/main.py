@@ -30,7 +30,11 @@ def status(call: Call, request: StatusRequest) -> StatusResponse:
     detection = request.detection
     patient_key = detected_key(call, detection) if detection else request.patient_key
     view = core().get_patient_state(
-        caller(call), patient_key, detected_by=detection.source_system if detection else None
+        caller(call),
+        patient_key,
+        detected_by=detection.source_system if detection else None,
+        site=request.site,
+        application=request.application_id,
     )
     return patient_answer(request, view)
 

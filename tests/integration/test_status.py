@@ -180,3 +180,22 @@ def test_a_warm_status_takes_at_most_six_round_trips(proxy: CountingProxy, clini
     flights = proxy.flights(lambda: clinic.status(MANY))
     print(f"flights: status {flights}")  # noqa: T201 -- the measured figure, for whoever runs it with -s
     assert 0 < flights <= 6
+
+
+def test_where_policy_hides_mini_nothing_is_shown_and_nothing_counts_as_surfaced(clinic: Clinic) -> None:
+    clinic.sql(
+        """INSERT INTO policy_config (tenant_id, version, allowlist_rules_json, ui_variants_json,
+            timeout_rules_json, notification_rules_json, decision_rules_json)
+        SELECT tenant_id, 2, jsonb_set(allowlist_rules_json, '{sites}', '["ehr.example.org"]'),
+            ui_variants_json, timeout_rules_json, notification_rules_json, decision_rules_json
+        FROM policy_config WHERE tenant_id = :tenant AND version = 1"""
+    )
+    before = clinic.counts()
+    hidden = clinic.answer("mini/status", {**clinic.names(BY_HAND), "site": "elsewhere.example.org"})
+    assert hidden["policy"]["show_mini"] is False
+    assert hidden["patient"]["found"] is False
+    assert hidden["patient"]["display_name"] is None
+    assert clinic.counts() == before
+    shown = clinic.answer("mini/status", {**clinic.names(BY_HAND), "site": "ehr.example.org"})
+    assert shown["policy"]["show_mini"] is True
+    assert shown["patient"]["found"] is True

@@ -8,9 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pg8000.dbapi
+from sqlalchemy import make_url
 
 MOBIUS = Path(sys.executable).with_name("mobius")
 READY_WITHIN_S = 90.0
@@ -80,3 +84,28 @@ def launch(
             text=True,
             start_new_session=True,
         )
+
+
+def eventually(true: Callable[[], Any], within_s: float) -> Any:
+    """Asks until the answer is true or the time is over, and returns the last answer."""
+    deadline = time.monotonic() + within_s
+    while not (value := true()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return value
+
+
+@contextmanager
+def connected(url: str) -> Iterator[pg8000.dbapi.Connection]:
+    """A plain connection to the database at ``url``."""
+    parts = make_url(url)
+    connection = pg8000.dbapi.connect(
+        parts.username or "",
+        host=parts.host or "",
+        port=parts.port or 5432,
+        password=parts.password,
+        database=parts.database,
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()

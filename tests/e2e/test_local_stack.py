@@ -8,18 +8,14 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import pg8000.dbapi
 import psutil
 import pytest
 import requests
-from sqlalchemy.engine import make_url
 
-from tests.stack import MOBIUS, Stack, launch, start_stack
+from tests.stack import MOBIUS, Stack, connected, eventually, launch, start_stack
 
 PARTS = {"postgres", "firestore", "pubsub", "api", "projector", "scheduler"}
 
@@ -51,28 +47,11 @@ def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
-def eventually(true: Callable[[], Any], within_s: float) -> Any:
-    deadline = time.monotonic() + within_s
-    while not (value := true()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return value
-
-
 def database_identity(url: str) -> str:
-    parts = make_url(url)
-    connection = pg8000.dbapi.connect(
-        parts.username or "",
-        host=parts.host or "",
-        port=parts.port or 5432,
-        password=parts.password,
-        database=parts.database,
-    )
-    try:
+    with connected(url) as connection:
         cursor = connection.cursor()
         cursor.execute("SELECT system_identifier::text FROM pg_control_system()")
         return str(cursor.fetchone()[0])
-    finally:
-        connection.close()
 
 
 @pytest.fixture(scope="module")

@@ -6,19 +6,16 @@ import os
 import queue
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
-import pg8000.dbapi
 import pytest
 import requests
 from google.cloud import firestore
-from sqlalchemy.engine import make_url
 
-from tests.stack import MOBIUS, Stack
+from tests.stack import MOBIUS, Stack, connected, eventually
 
 Json = dict[str, Any]
 _taken = iter(range(40, 200))
@@ -56,15 +53,7 @@ class Clinic:
 
     def counts(self, patient: str) -> tuple[int, int, int]:
         """Submissions, User.Acknowledged events and outbox rows of a patient."""
-        parts = make_url(self.told["database_url"])
-        connection = pg8000.dbapi.connect(
-            parts.username or "",
-            host=parts.host or "",
-            port=parts.port or 5432,
-            password=parts.password,
-            database=parts.database,
-        )
-        try:
+        with connected(self.told["database_url"]) as connection:
             cursor = connection.cursor()
             cursor.execute(f"SET app.tenant_id = '{UUID(self.tenant['tenant_id'])}'")
             cursor.execute(
@@ -78,8 +67,6 @@ class Clinic:
             )
             submissions, events, waiting = cursor.fetchone()
             return submissions, events, waiting
-        finally:
-            connection.close()
 
     def path(self, patient: str) -> str:
         return f"tenants/{self.tenant['tenant_id']}/patient_state/{patient}"
@@ -111,13 +98,6 @@ def documents(clinic: Clinic) -> Iterator[firestore.Client]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FIRESTORE_EMULATOR_HOST", clinic.told["firestore_emulator_host"])
         yield firestore.Client(project=clinic.told["project_id"])
-
-
-def eventually(true: Callable[[], Any], within_s: float) -> Any:
-    deadline = time.monotonic() + within_s
-    while not (value := true()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return value
 
 
 def last_sent(documents: firestore.Client, clinic: Clinic, patient: str) -> str | None:

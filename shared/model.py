@@ -19,6 +19,8 @@ PatientKey = NewType("PatientKey", str)
 SystemResponseId = NewType("SystemResponseId", UUID)
 SubmissionId = NewType("SubmissionId", UUID)
 AssignmentId = NewType("AssignmentId", UUID)
+InvocationId = NewType("InvocationId", UUID)
+SessionId = NewType("SessionId", UUID)
 CorrelationId = NewType("CorrelationId", UUID)
 
 
@@ -70,6 +72,50 @@ class OutcomeKind(StrEnum):
     UNACKNOWLEDGED = "unacknowledged"
     DISMISSED = "dismissed"
     INVALIDATED = "invalidated"
+
+
+class DismissReason(StrEnum):
+    """Why a user set a response aside without acknowledging it."""
+
+    NOT_APPLICABLE = "not_applicable"
+    ALREADY_HANDLED = "already_handled"
+    NOT_NOW = "not_now"
+    WRONG_PATIENT = "wrong_patient"
+    OTHER = "other"
+
+
+class InteractionKind(StrEnum):
+    """What a user did without committing anything. ``switched`` and ``navigated`` leave the patient."""
+
+    VIEWED = "viewed"
+    OPENED = "opened"
+    TYPED = "typed"
+    SWITCHED = "switched"
+    NAVIGATED = "navigated"
+    CLOSED = "closed"
+
+
+class DeniedReason(StrEnum):
+    """Why somebody who is signed in was refused."""
+
+    OTHER_TENANT = "other_tenant"
+    INACTIVE_USER = "inactive_user"
+    ROLE = "role"
+
+
+class SessionEnd(StrEnum):
+    """Why a session is over."""
+
+    IDLE = "idle"
+    EXPIRED = "expired"
+    CLOSED = "closed"
+
+
+class InvocationStatus(StrEnum):
+    """Whether a Mini or Sidecar instance is still there, as far as anybody knows."""
+
+    OPEN = "open"
+    CLOSED = "closed"
 
 
 class SignalStatus(StrEnum):

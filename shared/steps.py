@@ -19,6 +19,7 @@ from shared.ledger.events import (
 )
 from shared.model import (
     Actor,
+    AssignmentStatus,
     Decision,
     OutcomeKind,
     PatientState,
@@ -109,6 +110,7 @@ def sent(
         AssignmentResolved(
             assignment_id=item.assignment_id,
             reason_code=item.reason_code,
+            status=AssignmentStatus.RESOLVED,
             mini_submission_id=submission.mini_submission_id,
         )
         for item in resolved

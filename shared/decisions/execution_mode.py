@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from shared.decisions.finding import Finding
 from shared.decisions.policy import Policy
-from shared.decisions.standing import Finding, reasons, standing_signals
-from shared.model import ExecutionMode, Signal
+from shared.decisions.standing import reasons, standing_signals
+from shared.model import ExecutionMode, Reason, Signal
 
 _MOST_HUMAN_FIRST = (ExecutionMode.USER_DRIVEN, ExecutionMode.COPILOT, ExecutionMode.AGENTIC)
 
 
-def decide_execution_mode(signals: tuple[Signal, ...], policy: Policy) -> Finding[ExecutionMode]:
+def decide_execution_mode(signals: tuple[Signal, ...], policy: Policy) -> Finding[ExecutionMode, Reason]:
     """The most human mode of the signals that made the indicator; they are its reasons.
 
     One item that only a person can advance keeps the whole from advancing without one. The policy's default

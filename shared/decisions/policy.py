@@ -28,11 +28,16 @@ def _is_stored(indicator: ProceedIndicator) -> Problem | None:
     return Problem("", "blue is drawn when Mobius fails, no signal makes it", storable)
 
 
+_LEAVING_WORK = (OutcomeKind.UNACKNOWLEDGED, OutcomeKind.DISMISSED)
+
+
 def _leaves_work(outcome: OutcomeKind) -> Problem | None:
-    if outcome is not OutcomeKind.ACKNOWLEDGED:
+    if outcome in _LEAVING_WORK:
         return None
-    others = tuple(o.value for o in OutcomeKind if o is not OutcomeKind.ACKNOWLEDGED)
-    return Problem("", "an acknowledged response leaves nothing to assign", others)
+    allowed = tuple(o.value for o in _LEAVING_WORK)
+    if outcome is OutcomeKind.ACKNOWLEDGED:
+        return Problem("", "an acknowledged response leaves nothing to assign", allowed)
+    return Problem("", "concerns one tab only: the response stays open and falls due for everybody", allowed)
 
 
 _NAME = r"[a-z0-9][a-z0-9_.-]{0,63}"
@@ -43,6 +48,22 @@ Name = Annotated[
     msgspec.Meta(
         pattern=rf"\A{_NAME}\Z",
         description="a name of 1 to 64 lower-case letters, digits, '_', '.' or '-', not starting with a mark",
+    ),
+]
+SignalCode = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=64,
+        pattern=r"\A[a-z][a-z_]*(\.[a-z][a-z_]*)+\Z",
+        description="a dotted code of lower-case words, such as coverage.expiring, of at most 64 characters",
+    ),
+]
+ReasonCode = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=64,
+        pattern=r"\A[a-z][a-z_]*\Z",
+        description="a lower-case word of letters and '_', of at most 64 characters",
     ),
 ]
 NameOrAny = Annotated[
@@ -116,14 +137,29 @@ class PageAdapter(Checked, frozen=True):
             yield Problem("value", "a URL pattern holds {id} exactly once")
 
 
+class Permissions(Checked, frozen=True):
+    """Which roles may do what; ``*`` is every role, nobody is named for what nobody may do.
+
+    ``override``: assert another value than the system's, where a confirmation is everybody's.
+    ``notes``: read the notes of others in the history.
+    """
+
+    sidecar: tuple[NameOrAny, ...] = (ANY,)
+    override: tuple[NameOrAny, ...] = (ANY,)
+    dismiss: tuple[NameOrAny, ...] = (ANY,)
+    history: tuple[NameOrAny, ...] = (ANY,)
+    notes: tuple[NameOrAny, ...] = ()
+
+
 class AllowlistRules(Checked, frozen=True):
-    """Where Mini shows, and from where an external id is taken. ``*`` allows all."""
+    """Where Mini shows, from where an external id is taken, who may do what. ``*`` allows all."""
 
     sites: tuple[SitePattern, ...]
     applications: tuple[NameOrAny, ...]
     roles: tuple[NameOrAny, ...]
     source_systems: tuple[Name, ...]
     page_adapters: tuple[PageAdapter, ...]
+    permissions: Permissions = Permissions()
 
     def contradictions(self) -> Iterator[Problem]:
         """An adapter has an id of its own and a source system that may be detected."""
@@ -189,11 +225,17 @@ class Assignee(Checked, frozen=True):
 
 
 class NotificationRules(Checked, frozen=True):
-    """Which outcomes make an assignment, and whose it is by reason; ``otherwise`` leaves none without."""
+    """Which outcomes make an assignment, and whose it is by reason; ``otherwise`` leaves none without.
+
+    ``interaction_sample_percent`` of the interactions go to the ledger; first views always do.
+    """
 
     on_outcomes: tuple[Annotated[OutcomeKind, Check(_leaves_work)], ...]
-    assign: dict[Name, Assignee]
+    assign: dict[ReasonCode, Assignee]
     otherwise: Assignee
+    interaction_sample_percent: Annotated[
+        int, msgspec.Meta(ge=0, le=100, description="a whole number from 0 to 100")
+    ] = 10
 
 
 class SignalRule(Checked, frozen=True):
@@ -206,7 +248,7 @@ class SignalRule(Checked, frozen=True):
     proceed: Annotated[ProceedIndicator, Check(_is_stored)]
     task: Template
     mode: ExecutionMode
-    reason_code: Name
+    reason_code: ReasonCode
     needs_ack: bool
     priority: Annotated[int, msgspec.Meta(ge=1, le=1000, description="a whole number from 1 to 1000")]
 
@@ -242,7 +284,7 @@ class DecisionRules(Checked, frozen=True):
     there is none; ``default_mode`` is the mode when no signal decides.
     """
 
-    signals: dict[Name, SignalRule]
+    signals: dict[SignalCode, SignalRule]
     proceed_texts: ProceedTexts
     mode_texts: ModeTexts
     default_mode: ExecutionMode

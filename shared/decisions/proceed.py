@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from shared.decisions.finding import Finding
 from shared.decisions.policy import Policy
-from shared.decisions.standing import Finding, known_signals, reasons, standing_signals
-from shared.model import ProceedIndicator, Signal
+from shared.decisions.standing import known_signals, reasons, standing_signals
+from shared.model import ProceedIndicator, Reason, Signal
 
 
-def decide_proceed(signals: tuple[Signal, ...], policy: Policy) -> Finding[ProceedIndicator]:
+def decide_proceed(signals: tuple[Signal, ...], policy: Policy) -> Finding[ProceedIndicator, Reason]:
     """The most severe indicator of the active signals: yellow before grey before green.
 
     Nothing known about the patient is grey, not assessed; everything known resolved is green. Every active

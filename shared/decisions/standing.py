@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from shared.decisions.policy import Policy, SignalRule
 from shared.decisions.wording import render
 from shared.model import ProceedIndicator, Reason, Signal, SignalStatus
-
-T = TypeVar("T")
 
 _SEVERITY = {
     ProceedIndicator.GREEN: 0,
@@ -17,13 +15,6 @@ _SEVERITY = {
     ProceedIndicator.YELLOW: 2,
     ProceedIndicator.BLUE: 3,
 }
-
-
-class Finding(NamedTuple, Generic[T]):
-    """What every agent answers with: a value, and the reasons for it, most important first."""
-
-    value: T
-    rationale: tuple[Reason, ...]
 
 
 class Standing(NamedTuple):

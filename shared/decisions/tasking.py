@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from shared.decisions.finding import Finding
 from shared.decisions.policy import Policy
-from shared.decisions.standing import Finding, known_signals, reasons, standing_signals
+from shared.decisions.standing import known_signals, reasons, standing_signals
 from shared.decisions.wording import LINE_LIMIT, clip
-from shared.model import ProceedIndicator, Signal
+from shared.model import ProceedIndicator, Reason, Signal
 
 
 class Tasking(NamedTuple):
@@ -18,7 +19,7 @@ class Tasking(NamedTuple):
     needs_ack: bool
 
 
-def decide_tasking(signals: tuple[Signal, ...], policy: Policy) -> Finding[Tasking]:
+def decide_tasking(signals: tuple[Signal, ...], policy: Policy) -> Finding[Tasking, Reason]:
     """The first task "(+n more)"; the policy's words when nothing is open. The tasks are the reasons.
 
     A green signal is no task: it informs, nothing is needed.

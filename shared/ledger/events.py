@@ -15,9 +15,13 @@ from shared.model import (
     AssertedProceed,
     AssertedTasking,
     AssignmentId,
+    AssignmentStatus,
     CorrelationId,
+    DeniedReason,
+    DismissReason,
     ExecutionMode,
     Frozen,
+    InteractionKind,
     OutcomeKind,
     ProceedIndicator,
     SubmissionId,
@@ -60,6 +64,23 @@ class UserAcknowledged(Payload, frozen=True):
     surface: Surface
 
 
+class UserDismissed(Payload, frozen=True):
+    """Somebody set a response aside without acknowledging it."""
+
+    event_type = "User.Dismissed"
+    system_response_id: SystemResponseId
+    reason: DismissReason
+    surface: Surface
+
+
+class UserInteracted(Payload, frozen=True):
+    """Somebody did what commits nothing; a session's first view of a patient is always here."""
+
+    event_type = "User.Interaction"
+    kind: InteractionKind
+    surface: Surface
+
+
 class OutcomeComputed(Payload, frozen=True):
     """What became of a response."""
 
@@ -78,13 +99,51 @@ class AssignmentCreated(Payload, frozen=True):
     assigned_to_role: str | None
 
 
+class AssignmentClaimed(Payload, frozen=True):
+    """The actor took an open item on; the others see that somebody has it."""
+
+    event_type = "Assignment.Claimed"
+    assignment_id: AssignmentId
+    reason_code: str
+    assigned_to_user: UserId | None
+    assigned_to_role: str | None
+
+
 class AssignmentResolved(Payload, frozen=True):
-    """An open item was answered by a Send."""
+    """An open item was answered by a Send, or dismissed with what it was about."""
 
     event_type = "Assignment.Resolved"
     assignment_id: AssignmentId
     reason_code: str
-    mini_submission_id: SubmissionId
+    status: AssignmentStatus
+    mini_submission_id: SubmissionId | None
+
+
+class PolicyPublished(Payload, frozen=True):
+    """A new version of the tenant's policy counts from here on. ``digest``: SHA-256 of its canonical JSON."""
+
+    event_type = "Policy.Published"
+    version: int
+    digest: str
+
+
+class PatientUpdated(Payload, frozen=True):
+    """An intake brought a patient in or changed what is known of one.
+
+    ``snapshot_version`` is the newest after it; ``changed_signals`` are signal codes, sorted.
+    """
+
+    event_type = "Patient.Updated"
+    snapshot_version: int
+    changed_signals: tuple[str, ...]
+
+
+class AccessDenied(Payload, frozen=True):
+    """Somebody who is signed in was refused; told once for each session and reason."""
+
+    event_type = "Access.Denied"
+    reason: DeniedReason
+    surface: Surface
 
 
 class Event(Frozen, frozen=True):

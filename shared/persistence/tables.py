@@ -39,8 +39,10 @@ from shared.model import (
     AssertedTasking,
     AssignmentStatus,
     ExecutionMode,
+    InvocationStatus,
     OutcomeKind,
     ProceedIndicator,
+    SessionEnd,
     SignalStatus,
     SubjectType,
     Surface,
@@ -172,12 +174,15 @@ patient_context = _tenant_table(
     _time("last_updated_at", now=True),
     Column("version", BigInteger, nullable=False, server_default=text("0")),
     _time("ack_due_at", nullable=True),
+    # When the facts or the policy changed under a patient whom somebody has been shown: decide anew.
+    _time("reassess_at", nullable=True),
     *_chain("ledger"),
     *_chain("version"),
     _unique("patient_key"),
     _refers("patient_identity_ref", "patient_identity_ref_id"),
     # The sweep's cost follows what is due, whoever it belongs to.
     Index(None, "ack_due_at", postgresql_where=text("ack_due_at IS NOT NULL")),
+    Index(None, "reassess_at", postgresql_where=text("reassess_at IS NOT NULL")),
 )
 
 invocation = _tenant_table(
@@ -196,9 +201,11 @@ invocation = _tenant_table(
     _refers("application", "application_id"),
     _refers("patient_context", "patient_context_id"),
     _one_of("surface_type", Surface),
-    _one_of("status", ("open", "closed")),
+    _one_of("status", InvocationStatus),
     Index(None, "tenant_id", "user_id"),
     Index(None, "tenant_id", "patient_context_id"),
+    # Tabs that nobody came back to.
+    Index(None, "tenant_id", "last_seen_at", postgresql_where=text("status = 'open'")),
 )
 
 session = _tenant_table(
@@ -213,7 +220,7 @@ session = _tenant_table(
     _text("end_reason", nullable=True),
     _refers("invocation", "invocation_id"),
     _refers("app_user", "user_id"),
-    _one_of("end_reason", ("idle", "expired", "closed")),
+    _one_of("end_reason", SessionEnd),
     CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
     Index(
         "uq_session_current",
@@ -223,6 +230,7 @@ session = _tenant_table(
         unique=True,
         postgresql_where=text("ended_at IS NULL"),
     ),
+    Index(None, "tenant_id", "invocation_id"),
 )
 
 session_view = _tenant_table(
@@ -404,6 +412,7 @@ assignment = _tenant_table(
         "created_at",
         postgresql_where=text("status = 'open'"),
     ),
+    Index(None, "tenant_id", "claimed_by", postgresql_where=text("status = 'open'")),
     Index(
         "ix_assignment_open_role",
         "tenant_id",

@@ -47,7 +47,11 @@ from tests.integration.databases import (
 from tests.stack import Stack
 
 SHARED = {"role", "alembic_version"}
-ACROSS_TENANTS = {"ix_patient_context_ack_due_at", "ix_outbox_next_attempt_at"}
+ACROSS_TENANTS = {
+    "ix_patient_context_ack_due_at",
+    "ix_outbox_next_attempt_at",
+    "ix_patient_context_reassess_at",
+}
 
 COLUMNS = """
     SELECT c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)

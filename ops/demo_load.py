@@ -66,6 +66,10 @@ FROM tenant t, jsonb_to_recordset(CAST(:signals AS jsonb)) AS g(id uuid, code te
 _ROLES = text(
     "INSERT INTO role (name) SELECT jsonb_array_elements_text(CAST(:roles AS jsonb)) ON CONFLICT DO NOTHING"
 )
+_APPLICATION = text(
+    "INSERT INTO application (tenant_id, application_id, display_name) "
+    "VALUES (:tenant, 'demo-board', 'Demo scheduling board') ON CONFLICT DO NOTHING"
+)
 _IS_LOADED = text("SELECT true FROM tenant WHERE tenant_id = :tenant")
 _TENANTS = text("SELECT tenant_id FROM tenant ORDER BY tenant_id")
 
@@ -79,7 +83,8 @@ def load_demo(urls: DatabaseUrls, settings: Settings) -> list[dict[str, Any]]:
             if uow.value(_IS_LOADED, tenant=clinic.tenant_id) is None:
                 uow.run(_ROLES, roles=_json(sorted({user.role for user in clinic.users})))
                 uow.run(_LOAD, **_rows(clinic, settings.master_secret))
-                uow.commit()
+            uow.run(_APPLICATION, tenant=clinic.tenant_id)
+            uow.commit()
     return [_described(clinic, settings.master_secret) for clinic in clinics]
 
 

@@ -45,7 +45,11 @@ class ScheduledTarget:
         return f"/{self.target}"
 
 
-SCHEDULED = (ScheduledTarget("relay", every_s=1.0),)
+SCHEDULED = (
+    ScheduledTarget("relay", every_s=1.0),
+    ScheduledTarget("sweep", every_s=1.0),
+    ScheduledTarget("tidy", every_s=60.0),
+)
 
 
 class Gateway:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
+from shared.model import DeniedReason
+
 
 class FieldError(NamedTuple):
     """One wrong field and how to mend it."""
@@ -47,11 +49,12 @@ class Unauthenticated(MobiusError):
 
 
 class Forbidden(MobiusError):
-    """The caller is known and may not do this."""
+    """The caller is known and may not do this; ``denied`` is how the ledger says why."""
 
     status = 403
     title = "Not allowed"
     detail = "Your account may not do this."
+    denied: ClassVar[DeniedReason] = DeniedReason.ROLE
 
 
 class NotFound(MobiusError):
@@ -80,6 +83,14 @@ class StillRunning(MobiusError):
     title = "Still running"
     detail = "The same request, or another change to this patient, is still running. Try again."
     retry_after_s = 1
+
+
+class AlreadyClaimed(MobiusError):
+    """Somebody else has taken the item on."""
+
+    status = 409
+    title = "Already claimed"
+    detail = "Somebody else has claimed this item. Send take_over: true to take it over."
 
 
 class BodyTooLarge(MobiusError):

@@ -9,16 +9,21 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from shared.decisions.acknowledgement import is_confirmation
+from shared.decisions.assignment import decide_assignments
+from shared.decisions.policy import Policy
 from shared.ledger.events import (
+    AssignmentCreated,
     AssignmentResolved,
     Event,
     OutcomeComputed,
     Payload,
     SystemResponded,
     UserAcknowledged,
+    UserDismissed,
 )
 from shared.model import (
     Actor,
+    AssignmentId,
     AssignmentStatus,
     Decision,
     OutcomeKind,
@@ -31,14 +36,12 @@ from shared.model import (
 )
 from shared.persistence.changes import (
     Change,
+    NewAssignment,
     NewOutcome,
     NewSubmission,
 )
-from shared.persistence.patients import (
-    SendReading,
-    StoredSubmission,
-)
-from shared.views import Caller, Send
+from shared.persistence.readings import SendReading, StoredSubmission
+from shared.views import Caller, Dismissal, Origin, Send
 
 
 def new_response(decision: Decision, surface: Surface, at: datetime) -> SystemResponse:
@@ -104,7 +107,7 @@ def sent(
             surface=caller.surface,
         )
     ]
-    if not reading.acknowledged:
+    if OutcomeKind.ACKNOWLEDGED not in reading.settled_as:
         payloads.append(OutcomeComputed(system_response_id=answered, outcome=OutcomeKind.ACKNOWLEDGED))
     payloads += [
         AssignmentResolved(
@@ -118,6 +121,7 @@ def sent(
     return Change(
         patient_context_id=state.patient_context_id,
         ack_due_at=state.ack_due_at if superseded else None,
+        correlation_id=caller.correlation_id,
         submission=submission,
         outcome=NewOutcome(
             response_outcome_id=uuid7(),
@@ -125,8 +129,113 @@ def sent(
             outcome=OutcomeKind.ACKNOWLEDGED,
             user_id=actor.user_id,
         ),
-        resolved=tuple(item.assignment_id for item in resolved),
+        closed=tuple(item.assignment_id for item in resolved),
         events=events_of(caller, actor.user_id, payloads),
+    )
+
+
+def dismissed(
+    caller: Caller,
+    actor: Actor,
+    dismissal: Dismissal,
+    state: PatientState,
+    latest: SystemResponse,
+    policy: Policy,
+) -> Change:
+    """Everything that a dismissal changes: pure but for new ids.
+
+    Its open items end with it, unless the policy leaves work for somebody after a dismissal.
+    """
+    answered = dismissal.system_response_id or latest.system_response_id
+    is_latest = answered == latest.system_response_id
+    leaves_work = OutcomeKind.DISMISSED in policy.notifications.on_outcomes
+    closed = tuple(
+        item
+        for item in state.open_assignments
+        if not leaves_work and (is_latest or item.system_response_id == answered)
+    )
+    opened: tuple[NewAssignment, ...] = ()
+    if is_latest:
+        opened = new_assignments(OutcomeKind.DISMISSED, latest, state, policy)
+    payloads: list[Payload] = [
+        UserDismissed(system_response_id=answered, reason=dismissal.reason, surface=caller.surface),
+        OutcomeComputed(system_response_id=answered, outcome=OutcomeKind.DISMISSED),
+        *(
+            AssignmentResolved(
+                assignment_id=item.assignment_id,
+                reason_code=item.reason_code,
+                status=AssignmentStatus.DISMISSED,
+                mini_submission_id=None,
+            )
+            for item in closed
+        ),
+        *(created(item) for item in opened),
+    ]
+    return Change(
+        patient_context_id=state.patient_context_id,
+        ack_due_at=None if is_latest else state.ack_due_at,
+        correlation_id=caller.correlation_id,
+        outcome=NewOutcome(
+            response_outcome_id=uuid7(),
+            system_response_id=answered,
+            outcome=OutcomeKind.DISMISSED,
+            user_id=actor.user_id,
+            reason=dismissal.reason.value,
+        ),
+        opened=opened,
+        closed=tuple(item.assignment_id for item in closed),
+        closed_as=AssignmentStatus.DISMISSED,
+        events=events_of(caller, actor.user_id, payloads),
+    )
+
+
+def unanswered(origin: Origin, state: PatientState, response: SystemResponse, policy: Policy) -> Change:
+    """Everything that follows when nobody acknowledged a response in time: pure but for new ids."""
+    opened = new_assignments(OutcomeKind.UNACKNOWLEDGED, response, state, policy)
+    payloads: list[Payload] = [
+        OutcomeComputed(system_response_id=response.system_response_id, outcome=OutcomeKind.UNACKNOWLEDGED),
+        *(created(item) for item in opened),
+    ]
+    return Change(
+        patient_context_id=state.patient_context_id,
+        ack_due_at=None,
+        correlation_id=origin.correlation_id,
+        outcome=NewOutcome(
+            response_outcome_id=uuid7(),
+            system_response_id=response.system_response_id,
+            outcome=OutcomeKind.UNACKNOWLEDGED,
+            user_id=None,
+        ),
+        opened=opened,
+        events=events_of(origin, None, payloads),
+    )
+
+
+def new_assignments(
+    outcome: OutcomeKind, response: SystemResponse, state: PatientState, policy: Policy
+) -> tuple[NewAssignment, ...]:
+    """The items that the assignment agent asks for, as they are stored."""
+    open_reasons = frozenset(item.reason_code for item in state.open_assignments)
+    items = decide_assignments(outcome, response.rationale, open_reasons, policy).value
+    return tuple(
+        NewAssignment(
+            assignment_id=AssignmentId(uuid7()),
+            system_response_id=response.system_response_id,
+            reason_code=item.reason_code,
+            assigned_to_user=item.user,
+            assigned_to_role=item.role,
+        )
+        for item in items
+    )
+
+
+def created(item: NewAssignment) -> AssignmentCreated:
+    """The ledger's word for a new item."""
+    return AssignmentCreated(
+        assignment_id=item.assignment_id,
+        reason_code=item.reason_code,
+        assigned_to_user=item.assigned_to_user,
+        assigned_to_role=item.assigned_to_role,
     )
 
 
@@ -144,14 +253,14 @@ def stored_submission(change: Change, at: datetime, request_hash: bytes | None) 
         confirmed=submission.confirmed,
         superseded=submission.superseded,
         needs_ack_after=submission.needs_ack_after,
-        resolved_assignments=change.resolved,
+        resolved_assignments=change.closed,
         request_hash=request_hash.hex() if request_hash else None,
     )
 
 
-def events_of(caller: Caller, actor: UserId | None, payloads: Iterable[Payload]) -> tuple[Event, ...]:
+def events_of(origin: Origin, actor: UserId | None, payloads: Iterable[Payload]) -> tuple[Event, ...]:
     """The events of one change, in the order of the chain. ``actor`` None: the system."""
     return tuple(
-        Event(event_id=uuid7(), payload=payload, actor_user_id=actor, correlation_id=caller.correlation_id)
+        Event(event_id=uuid7(), payload=payload, actor_user_id=actor, correlation_id=origin.correlation_id)
         for payload in payloads
     )

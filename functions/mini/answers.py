@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from shared.decisions.display import mode_text, proceed_text
-from shared.model import ExecutionMode, ProceedIndicator, Surface
+from shared.decisions.display import is_permitted, mode_text, proceed_text
+from shared.model import DismissReason, ExecutionMode, ProceedIndicator, Surface, TenantId
 from shared.views import PatientView
 from shared.web.messages import (
+    ConfigPermissions,
+    ConfigRequest,
+    ConfigResponse,
+    ConfigTexts,
+    ConfigTimers,
+    ConfigUser,
     StatusPatient,
     StatusProceed,
     StatusRequest,
@@ -18,7 +24,7 @@ from shared.web.messages import (
 
 def patient_answer(request: StatusRequest, view: PatientView) -> StatusResponse:
     """The one glance: blue when nothing could be decided, grey when nobody is known."""
-    policy, (variant_name, variant) = view.policy, view.variant
+    policy, variant = view.policy, view.display.variant
     response = view.state.response if view.state else None
     color = response.proceed_indicator if response else ProceedIndicator.GREY
     if view.undecided:
@@ -47,9 +53,39 @@ def patient_answer(request: StatusRequest, view: PatientView) -> StatusResponse:
         system_response_id=response.system_response_id if response else None,
         computed_at=response.computed_at if response else None,
         policy=SurfacePolicy(
-            show_mini=view.shown,
-            ui_variant=variant_name,
+            show_mini=view.display.show_mini,
+            ui_variant=view.display.variant_name,
         ),
+    )
+
+
+def config_answer(request: ConfigRequest, tenant_id: TenantId, view: PatientView) -> ConfigResponse:
+    """The policy as this user's clients need it."""
+    policy, rules, actor = view.policy, view.policy.allowlist, view.actor
+    allowed = {
+        deed: is_permitted(getattr(rules.permissions, deed), actor.role)
+        for deed in ConfigPermissions.__struct_fields__
+    }
+    timers = {name: getattr(policy.timeouts, name) for name in ConfigTimers.__struct_fields__}
+    return ConfigResponse(
+        session_id=request.session_id,
+        surface=Surface.MINI,
+        user=ConfigUser(
+            user_id=actor.user_id, display_name=actor.display_name, role=actor.role, tenant_id=tenant_id
+        ),
+        permissions=ConfigPermissions(**allowed),
+        sites=rules.sites,
+        applications=rules.applications,
+        page_adapters=rules.page_adapters,
+        timers=ConfigTimers(**timers),
+        texts=ConfigTexts(
+            proceed={each: proceed_text(policy, each) for each in ProceedIndicator},
+            mode={each: mode_text(policy, each) for each in ExecutionMode},
+        ),
+        dismiss_reasons=tuple(DismissReason),
+        variant=view.display.variant,
+        policy=SurfacePolicy(show_mini=view.display.show_mini, ui_variant=view.display.variant_name),
+        policy_version=policy.version,
     )
 
 

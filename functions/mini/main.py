@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import functions_framework
 
-from functions.mini.answers import patient_answer
-from functions.surface import acknowledge, caller, detected_key
+from functions.mini.answers import config_answer, patient_answer
+from functions.surface import acknowledge, caller, detected_key, endpoint, interact, set_aside
 from shared.runtime import core
 from shared.settings import settings
 from shared.web import registry
-from shared.web.endpoint import Call, endpoint
+from shared.web.endpoint import Call
 from shared.web.messages import (
     AckRequest,
     AckResponse,
+    ConfigRequest,
+    ConfigResponse,
+    DismissRequest,
+    DismissResponse,
+    InteractionRequest,
+    InteractionResponse,
     SearchRequest,
     SearchResponse,
     SearchResult,
@@ -29,12 +35,15 @@ def status(call: Call, request: StatusRequest) -> StatusResponse:
     """A patient in one glance."""
     detection = request.detection
     patient_key = detected_key(call, detection) if detection else request.patient_key
-    view = core().get_patient_state(
-        caller(call),
-        patient_key,
-        detected_by=detection.source_system if detection else None,
+    who = caller(
+        call,
+        request.session_id,
         site=request.site,
         application=request.application_id,
+        page_signature=request.page_signature,
+    )
+    view = core().get_patient_state(
+        who, patient_key, detected_by=detection.source_system if detection else None
     )
     return patient_answer(request, view)
 
@@ -44,6 +53,28 @@ def status(call: Call, request: StatusRequest) -> StatusResponse:
 def ack(call: Call, request: AckRequest) -> AckResponse:
     """Send."""
     return acknowledge(call, request)
+
+
+@functions_framework.http
+@endpoint(registry.MINI_DISMISS)
+def dismiss(call: Call, request: DismissRequest) -> DismissResponse:
+    """Sets a response aside."""
+    return set_aside(call, request)
+
+
+@functions_framework.http
+@endpoint(registry.MINI_INTERACTION)
+def interaction(call: Call, request: InteractionRequest) -> InteractionResponse:
+    """What commits nothing."""
+    return interact(call, request)
+
+
+@functions_framework.http
+@endpoint(registry.MINI_CONFIG)
+def config(call: Call, request: ConfigRequest) -> ConfigResponse:
+    """What a client has to know before it shows anything."""
+    who = caller(call, site=request.site, application=request.application_id)
+    return config_answer(request, call.identity.tenant_id, core().get_config(who))
 
 
 @functions_framework.http

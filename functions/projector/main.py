@@ -7,8 +7,9 @@ import base64
 import functions_framework
 from cloudevents.http import CloudEvent
 
-from shared.messaging.codec import ProjectMessage, decode_message
+from shared.messaging.codec import Message, PresenceMessage, ProjectMessage, decode_message
 from shared.persistence.database import engine
+from shared.projections.presence import project_presence
 from shared.projections.projector import Projected
 from shared.projections.projector import project as project_subject
 from shared.projections.store import FirestoreDocuments
@@ -36,24 +37,31 @@ def project(event: CloudEvent) -> None:
     message = _message(event)
     with log_context(message.correlation_id):
         try:
-            result = project_subject(
-                engine(), FirestoreDocuments(), message.tenant_id, message.subject_type, message.subject
-            )
+            if isinstance(message, PresenceMessage):
+                project_presence(engine(), FirestoreDocuments(), message.tenant_id, message.subject)
+            else:
+                _project_subject(message)
         except Exception as error:  # noqa: BLE001 -- a client may raise anything
-            log(LogCode.PROJECTION_FAILED, error=error, subject_type=message.subject_type)
+            log(LogCode.PROJECTION_FAILED, error=error, subject_id=message.subject)
             # Not the error itself: the framework would answer with its text.
             raise NotProjected("The subject could not be projected.") from None
-        log(
-            _CODES[result],
-            reason=result,
-            tenant_id=message.tenant_id,
-            subject_type=message.subject_type,
-            subject_id=message.subject,
-            version=message.version,
-        )
 
 
-def _message(event: CloudEvent) -> ProjectMessage:
+def _project_subject(message: ProjectMessage) -> None:
+    result = project_subject(
+        engine(), FirestoreDocuments(), message.tenant_id, message.subject_type, message.subject
+    )
+    log(
+        _CODES[result],
+        reason=result,
+        tenant_id=message.tenant_id,
+        subject_type=message.subject_type,
+        subject_id=message.subject,
+        version=message.version,
+    )
+
+
+def _message(event: CloudEvent) -> Message:
     try:
         return decode_message(base64.b64decode(event.data["message"]["data"], validate=True))
     except (ValueError, KeyError, TypeError) as error:

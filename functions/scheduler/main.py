@@ -2,35 +2,123 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import uuid4
 
 import flask
 import functions_framework
 
+from shared.core import SharedPatientStateCore
 from shared.errors import MethodNotAllowed, MobiusError
 from shared.messaging.publisher import TopicPublisher
 from shared.messaging.relay import relay as relay_unconfirmed
-from shared.model import CorrelationId
-from shared.persistence.database import engine
+from shared.model import CorrelationId, PatientContextId
+from shared.persistence.database import app_engine, engine
+from shared.persistence.pending import DueColumn, all_tenants, close_what_is_idle, due_patients
 from shared.settings import settings
+from shared.views import System
 from shared.web.logging import LogCode, log, log_context
 
 settings()  # A wrong configuration stops the start, not the first call.
 
+Answer = tuple[dict[str, object], int, dict[str, str]]
+
+_ROUND_S = 45.0
+"""How long one sweep goes on: what is left is the next one's, and Cloud Scheduler calls each minute."""
+
 
 @functions_framework.http
-def relay(request: flask.Request) -> tuple[dict[str, object], int, dict[str, str]]:
+def relay(request: flask.Request) -> Answer:
     """Publishes again what Firestore does not have yet. 503 when it could not, so that it shows."""
+
+    def work(correlation_id: CorrelationId) -> dict[str, int]:
+        rows, messages = relay_unconfirmed(engine(), TopicPublisher(), correlation_id)
+        if rows:
+            log(LogCode.RELAYED, count=messages)
+        return {"rows": rows, "messages": messages}
+
+    return _answer(request, work, LogCode.RELAY_FAILED)
+
+
+@functions_framework.http
+def sweep(request: flask.Request) -> Answer:
+    """Turns overdue responses into outcomes and open items, and decides anew where facts changed.
+
+    One patient that can't be done holds nobody up: it stays due, and the answer is 503, so that it shows.
+    """
+
+    def work(correlation_id: CorrelationId) -> dict[str, int]:
+        core, until = _core(), time.monotonic() + _ROUND_S
+        unacknowledged, failed = _each("ack_due_at", core.settle_overdue, correlation_id, until)
+        reassessed, failed_too = _each("reassess_at", core.reassess, correlation_id, until)
+        if unacknowledged or reassessed:
+            log(LogCode.SWEPT, count=unacknowledged + reassessed)
+        if failed or failed_too:
+            raise _SomeFailed
+        return {"unacknowledged": unacknowledged, "reassessed": reassessed}
+
+    return _answer(request, work, LogCode.SWEEP_FAILED)
+
+
+@functions_framework.http
+def tidy(request: flask.Request) -> Answer:
+    """Closes the tabs and sessions that nobody came back to."""
+
+    def work(_correlation_id: CorrelationId) -> dict[str, int]:
+        return {"closed": sum(close_what_is_idle(app_engine(), each) for each in all_tenants(engine()))}
+
+    return _answer(request, work, LogCode.SWEEP_FAILED)
+
+
+class _SomeFailed(Exception):
+    """Not every patient could be done; each was logged."""
+
+
+def _each(
+    column: DueColumn,
+    work: Callable[[System, PatientContextId], bool],
+    correlation_id: CorrelationId,
+    until: float,
+) -> tuple[int, int]:
+    """Does ``work`` for whom it is due; returns for how many it was done and for how many it failed."""
+    done = failed = 0
+    for due in due_patients(engine(), column, datetime.now(UTC)):
+        if time.monotonic() > until:
+            break
+        system = System(tenant_id=due.tenant_id, correlation_id=correlation_id)
+        try:
+            done += work(system, due.patient_context_id)
+        except Exception as error:  # noqa: BLE001 -- whatever is wrong with one patient is not the others'
+            failed += 1
+            log(
+                LogCode.SWEEP_FAILED,
+                error=error,
+                tenant_id=due.tenant_id,
+                patient_context_id=due.patient_context_id,
+            )
+    return done, failed
+
+
+def _answer(
+    request: flask.Request, work: Callable[[CorrelationId], dict[str, int]], failure: LogCode
+) -> Answer:
     if request.method != "POST":
         wrong = MethodNotAllowed(("POST",))
         return {"ok": False, "error": wrong.detail}, wrong.status, {"Allow": "POST"}
     correlation_id = CorrelationId(uuid4())
     with log_context(correlation_id):
         try:
-            rows, messages = relay_unconfirmed(engine(), TopicPublisher(), correlation_id)
+            done = work(correlation_id)
         except Exception as error:  # noqa: BLE001 -- the framework would answer with the exception's text
-            log(LogCode.RELAY_FAILED, error=error)
+            log(failure, error=error)
             return {"ok": False, "error": MobiusError.detail}, 503, {}
-        if rows:
-            log(LogCode.RELAYED, count=messages)
-    return {"ok": True, "rows": rows, "messages": messages}, 200, {}
+    return {"ok": True, **done}, 200, {}
+
+
+@lru_cache(maxsize=1)
+def _core() -> SharedPatientStateCore:
+    # The scheduler's own role sees ids and due times only; the work is the application's.
+    return SharedPatientStateCore(app_engine(), TopicPublisher(), settings().master_secret)

@@ -6,22 +6,31 @@ from collections.abc import Callable
 
 import msgspec
 
-from shared.decisions.display import show_mini
-from shared.model import ProceedIndicator, Surface, SystemResponse
-from shared.persistence.patients import PastEvent
+from shared.chat import Reply
+from shared.decisions.display import proceed_text
+from shared.model import ProceedIndicator, Surface
+from shared.persistence.readings import PastEvent
 from shared.projections.reader import ProjectionUnreadable
-from shared.views import PanelView
+from shared.views import HistoryPage, InboxPage, PanelView, PatientView
+from shared.web.cursors import encode_cursor
 from shared.web.logging import LogCode, log
-from shared.web.messages import (
+from shared.web.messages import SurfacePolicy
+from shared.web.panel_messages import (
+    ChatRequest,
+    ChatResponse,
     HistoryActor,
     HistoryEvent,
+    HistoryRequest,
+    HistoryResponse,
     InboxPreview,
+    InboxRequest,
+    InboxResponse,
+    PanelResponse,
     SidecarPatientState,
     StateFlags,
     StateRequest,
     StateResponse,
     StateSource,
-    SurfacePolicy,
 )
 
 
@@ -48,18 +57,55 @@ def panel_answer(
         ),
         history=tuple(_event(event) for event in view.history),
         inbox_preview=InboxPreview(open_count=view.inbox.open_count, assignments=view.inbox.assignments),
-        policy=SurfacePolicy(
-            show_mini=show_mini(view.policy, None, None, view.actor.role), ui_variant=view.variant[0]
-        ),
+        policy=SurfacePolicy(show_mini=view.display.show_mini, ui_variant=view.display.variant_name),
         source=_source(view, projected_version),
     )
 
 
-def _response(view: PanelView) -> SystemResponse | None:
+def history_answer(request: HistoryRequest, page: HistoryPage) -> HistoryResponse:
+    """A page of the ledger."""
+    return HistoryResponse(
+        session_id=request.session_id,
+        surface=Surface.SIDECAR,
+        events=tuple(_event(event) for event in page.events),
+        has_more=page.has_more,
+        next_cursor=None if page.next_before is None else encode_cursor(page.next_before),
+    )
+
+
+def inbox_answer(request: InboxRequest, page: InboxPage) -> InboxResponse:
+    """A page of the inbox."""
+    return InboxResponse(
+        session_id=request.session_id,
+        surface=Surface.SIDECAR,
+        assignments=page.inbox.assignments,
+        open_count=page.inbox.open_count,
+        has_more=page.has_more,
+        next_cursor=None if page.next_after is None else encode_cursor(page.next_after),
+    )
+
+
+def chat_answer(request: ChatRequest, view: PatientView, reply: Reply) -> ChatResponse:
+    """The reply; when a decision raised, it says first that what follows was decided earlier."""
+    text = reply.text
+    if view.undecided:
+        blue = proceed_text(view.policy, ProceedIndicator.BLUE)
+        text = f"{blue}. What follows was decided earlier.\n\n{text}"
+    return ChatResponse(
+        session_id=request.session_id, surface=Surface.SIDECAR, reply=text, sources=reply.sources
+    )
+
+
+def _response(view: PatientView) -> PanelResponse | None:
     response = view.state.response if view.state else None
-    if response is not None and view.undecided:
-        return msgspec.structs.replace(response, proceed_indicator=ProceedIndicator.BLUE)
-    return response
+    if response is None:
+        return None
+    fields = msgspec.structs.asdict(response)
+    if view.undecided:
+        fields["proceed_indicator"] = ProceedIndicator.BLUE
+    if view.undecided or not view.display.variant.show_mode:
+        fields["execution_mode"] = None
+    return PanelResponse(**fields)
 
 
 def _event(event: PastEvent) -> HistoryEvent:
@@ -71,8 +117,7 @@ def _event(event: PastEvent) -> HistoryEvent:
         created_at=event.created_at,
         actor=actor,
         payload=event.payload,
-        # No policy says yet which roles may read notes, so none does.
-        note=None,
+        note=event.note,
         correlation_id=event.correlation_id,
     )
 

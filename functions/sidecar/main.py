@@ -4,16 +4,40 @@ from __future__ import annotations
 
 import functions_framework
 
-from functions.sidecar.answers import panel_answer
-from functions.surface import acknowledge, caller
+from functions.sidecar.answers import chat_answer, history_answer, inbox_answer, panel_answer
+from functions.surface import acknowledge, caller, endpoint, interact, set_aside
+from shared.chat import Question, StateAnswerer
+from shared.persistence.panel import InboxPlace
 from shared.projections.reader import look_at_version
 from shared.runtime import core
 from shared.settings import settings
 from shared.web import registry
-from shared.web.endpoint import Call, endpoint
-from shared.web.messages import AckRequest, AckResponse, StateRequest, StateResponse
+from shared.web.cursors import decode_cursor
+from shared.web.endpoint import Call
+from shared.web.messages import (
+    AckRequest,
+    AckResponse,
+    DismissRequest,
+    DismissResponse,
+    InteractionRequest,
+    InteractionResponse,
+)
+from shared.web.panel_messages import (
+    ChatRequest,
+    ChatResponse,
+    ClaimRequest,
+    ClaimResponse,
+    HistoryRequest,
+    HistoryResponse,
+    InboxRequest,
+    InboxResponse,
+    StateRequest,
+    StateResponse,
+)
 
 settings()  # A wrong configuration stops the start, not the first request.
+
+_ANSWERER = StateAnswerer()
 
 
 @functions_framework.http
@@ -21,7 +45,7 @@ settings()  # A wrong configuration stops the start, not the first request.
 def state(call: Call, request: StateRequest) -> StateResponse:
     """A patient's state with its history and the user's inbox."""
     projected_version = look_at_version(call.identity.tenant_id, request.patient_key)
-    view = core().get_panel_state(caller(call), request.patient_key)
+    view = core().get_panel_state(caller(call, request.session_id), request.patient_key)
     return panel_answer(request, view, projected_version)
 
 
@@ -30,3 +54,62 @@ def state(call: Call, request: StateRequest) -> StateResponse:
 def ack(call: Call, request: AckRequest) -> AckResponse:
     """Send, as in Mini."""
     return acknowledge(call, request)
+
+
+@functions_framework.http
+@endpoint(registry.SIDECAR_DISMISS)
+def dismiss(call: Call, request: DismissRequest) -> DismissResponse:
+    """Sets a response aside, as in Mini."""
+    return set_aside(call, request)
+
+
+@functions_framework.http
+@endpoint(registry.SIDECAR_INTERACTION)
+def interaction(call: Call, request: InteractionRequest) -> InteractionResponse:
+    """What commits nothing, as in Mini."""
+    return interact(call, request)
+
+
+@functions_framework.http
+@endpoint(registry.SIDECAR_HISTORY)
+def history(call: Call, request: HistoryRequest) -> HistoryResponse:
+    """The patient's ledger, the newest event first."""
+    before = decode_cursor(request.cursor, int)
+    page = core().get_history(
+        caller(call, request.session_id), request.patient_key, limit=request.limit, before=before
+    )
+    return history_answer(request, page)
+
+
+@functions_framework.http
+@endpoint(registry.SIDECAR_INBOX)
+def inbox(call: Call, request: InboxRequest) -> InboxResponse:
+    """The user's open assignments, the oldest first."""
+    after = decode_cursor(request.cursor, InboxPlace)
+    page = core().get_inbox(caller(call, request.session_id), limit=request.limit, after=after)
+    return inbox_answer(request, page)
+
+
+@functions_framework.http
+@endpoint(registry.SIDECAR_CLAIM)
+def assignment_claim(call: Call, request: ClaimRequest) -> ClaimResponse:
+    """Takes an open assignment on."""
+    claimed = core().claim_assignment(
+        caller(call, request.session_id), request.assignment_id, take_over=request.take_over
+    )
+    return ClaimResponse(session_id=request.session_id, surface=call.surface, assignment=claimed)
+
+
+@functions_framework.http
+@endpoint(registry.SIDECAR_CHAT)
+def chat_message(call: Call, request: ChatRequest) -> ChatResponse:
+    """Answers from the patient's state alone; commits nothing, keeps no text."""
+    view = core().get_panel_state(caller(call, request.session_id), request.patient_key)
+    question = Question(
+        message=request.message,
+        state=view.state,
+        history=view.history,
+        policy=view.policy,
+        variant=view.display.variant,
+    )
+    return chat_answer(request, view, _ANSWERER.answer(question))

@@ -51,6 +51,11 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_session_tenant_id_invocation_id"), "session", ["tenant_id", "invocation_id"])
     op.create_index(
+        "ix_session_client",
+        "session",
+        ["tenant_id", "user_id", "client_session_hash", sa.text("started_at DESC")],
+    )
+    op.create_index(
         op.f("ix_assignment_tenant_id_claimed_by"),
         "assignment",
         ["tenant_id", "claimed_by"],
@@ -76,6 +81,7 @@ def downgrade() -> None:
         "REVOKE SELECT (tenant_id, invocation_id, last_seen_at, status) ON invocation FROM mobius_worker"
     )
     op.drop_index(op.f("ix_assignment_tenant_id_claimed_by"), "assignment")
+    op.drop_index("ix_session_client", "session")
     op.drop_index(op.f("ix_session_tenant_id_invocation_id"), "session")
     op.drop_index(op.f("ix_invocation_tenant_id_last_seen_at"), "invocation")
     op.drop_index(op.f("ix_patient_context_reassess_at"), "patient_context")

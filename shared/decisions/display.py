@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import NamedTuple
 
+from shared.decisions.finding import Finding
 from shared.decisions.policy import ANY, DobDisplay, NameDisplay, Policy, UiVariant
-from shared.model import ExecutionMode, ProceedIndicator, Snapshot, VisibleSnapshot
+from shared.model import ExecutionMode, Frozen, ProceedIndicator, Snapshot, VisibleSnapshot
 
 _LEAST_NAME_FIRST = (NameDisplay.HIDDEN, NameDisplay.INITIALS, NameDisplay.FULL)
 _LEAST_DOB_FIRST = (DobDisplay.HIDDEN, DobDisplay.YEAR, DobDisplay.FULL)
+
+
+class Surrounding(Frozen, frozen=True):
+    """Where a surface would show, and to whom. None is what isn't known."""
+
+    site: str | None
+    application: str | None
+    role: str
+
+
+class Display(NamedTuple):
+    """Whether Mini shows, and the UI variant that the role gets, by name and content."""
+
+    show_mini: bool
+    variant_name: str
+    variant: UiVariant
+
+
+def decide_display(surrounding: Surrounding, policy: Policy) -> Finding[Display, str]:
+    """What the policy lets a role see here; a sentence for each thing that keeps Mini from showing.
+
+    The variant holds where Mini doesn't show too: Sidecar and the API follow it.
+    """
+    barriers = _barriers(policy, surrounding)
+    name, variant = variant_for(policy, surrounding.role)
+    why = tuple(f"Mini doesn't show: the policy doesn't allow {barrier}." for barrier in barriers)
+    shown = why or ("Mini shows: the policy allows the site, the application and the role.",)
+    named = f"The role {surrounding.role} sees the variant {name}."
+    return Finding(Display(not barriers, name, variant), (*shown, named))
 
 
 def show_mini(policy: Policy, site: str | None, application: str | None, role: str) -> bool:
@@ -17,12 +48,12 @@ def show_mini(policy: Policy, site: str | None, application: str | None, role: s
     What isn't known (``None``) is allowed only where everything is. ``site`` is a host name; a port is
     ignored. ``*.example.org`` allows ``example.org`` too, as a browser's match patterns do.
     """
-    rules = policy.allowlist
-    return (
-        any(_site_matches(pattern, site) for pattern in rules.sites)
-        and (ANY in rules.applications or application in rules.applications)
-        and (ANY in rules.roles or role in rules.roles)
-    )
+    return not _barriers(policy, Surrounding(site=site, application=application, role=role))
+
+
+def is_permitted(roles: tuple[str, ...], role: str) -> bool:
+    """Whether the roles that a policy names for something include this one; ``*`` is everybody."""
+    return ANY in roles or role in roles
 
 
 def variant_for(policy: Policy, role: str) -> tuple[str, UiVariant]:
@@ -88,6 +119,17 @@ def mode_text(policy: Policy, mode: ExecutionMode) -> str:
         ExecutionMode.COPILOT: texts.copilot,
         ExecutionMode.USER_DRIVEN: texts.user_driven,
     }[mode]
+
+
+def _barriers(policy: Policy, surrounding: Surrounding) -> tuple[str, ...]:
+    rules = policy.allowlist
+    application = surrounding.application
+    allowed = {
+        "this site": any(_site_matches(pattern, surrounding.site) for pattern in rules.sites),
+        "this application": ANY in rules.applications or application in rules.applications,
+        "this role": is_permitted(rules.roles, surrounding.role),
+    }
+    return tuple(what for what, is_allowed in allowed.items() if not is_allowed)
 
 
 def _site_matches(pattern: str, site: str | None) -> bool:

@@ -147,17 +147,22 @@ class AccessDenied(Payload, frozen=True):
 
 
 class Event(Frozen, frozen=True):
-    """One event to append. Events of one change keep their order in the chain."""
+    """One event to append. Events of one change keep their order in the chain.
+
+    ``first_view``: appended only if the session had not seen the patient before; it changes no state.
+    """
 
     event_id: UUID
     payload: Payload
     actor_user_id: UserId | None
     correlation_id: CorrelationId
+    first_view: bool = False
 
     def as_row(self, order: int) -> dict[str, object]:
         """The event as the one statement that writes a change takes it."""
         return {
             "ord": order,
+            "first_view": self.first_view,
             "event_id": self.event_id,
             "event_type": self.payload.event_type,
             "actor_user_id": self.actor_user_id,

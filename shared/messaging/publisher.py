@@ -11,21 +11,21 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
-from shared.messaging.codec import ProjectMessage, encode_message
+from shared.messaging.codec import Message, encode_message
 from shared.settings import settings
 
 
 class Publisher(Protocol):
     """Where changes are told."""
 
-    def publish(self, messages: Sequence[ProjectMessage]) -> None:
+    def publish(self, messages: Sequence[Message]) -> None:
         """Publishes all of ``messages`` and returns when they are accepted; raises when they are not."""
 
 
 class TopicPublisher:
     """The Pub/Sub topic of the settings."""
 
-    def publish(self, messages: Sequence[ProjectMessage]) -> None:
+    def publish(self, messages: Sequence[Message]) -> None:
         """Publishes in one call; raises the client's error when it is not accepted in time."""
         config = settings()
         _client().publish(

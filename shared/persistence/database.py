@@ -16,8 +16,15 @@ def driver_url(url: URL | str) -> URL:
     return make_url(url).set(drivername="postgresql+pg8000")
 
 
-def make_engine(config: Settings) -> Engine:
-    """An engine whose connections carry the time-outs of ``config``; connects to nothing yet."""
+APP_ROLE = "mobius_app"
+"""The role that a request has; the scheduler takes it on for the work of one tenant."""
+
+
+def make_engine(config: Settings, *, role: str | None = None) -> Engine:
+    """An engine whose connections carry the time-outs of ``config``; connects to nothing yet.
+
+    With ``role``, its connections take that role on, which the user of ``config`` must be a member of.
+    """
     options: dict[str, Any] = {
         "pool_size": config.pool_size,
         "max_overflow": 0,
@@ -33,6 +40,8 @@ def make_engine(config: Settings) -> Engine:
         "idle_in_transaction_session_timeout": "30000",
         "timezone": "UTC",
     }
+    if role is not None:
+        startup["role"] = role
     if config.cloud_sql_instance is None:
         # The socket gives up only after the server had its chance to say why.
         connect_args = {"timeout": config.statement_timeout_s + 1, "startup_params": startup}
@@ -44,6 +53,12 @@ def make_engine(config: Settings) -> Engine:
 def engine() -> Engine:
     """The engine of this process."""
     return make_engine(settings())
+
+
+@lru_cache(maxsize=1)
+def app_engine() -> Engine:
+    """The engine of a process that is not the application, for what it does as the application."""
+    return make_engine(settings(), role=APP_ROLE)
 
 
 def _cloud_sql(config: Settings, startup: dict[str, str]) -> Any:

@@ -10,7 +10,8 @@ from sqlalchemy import text
 from shared.model import Frozen, PatientKey, Snapshot, TenantId
 from shared.persistence.unit_of_work import UnitOfWork
 
-_PER_TERM = 1000
+_ENOUGH = 1000
+"""Of how many that fit the best are shown: nobody reads on, they type one more letter."""
 
 
 class FoundPatient(Frozen, frozen=True):
@@ -31,24 +32,24 @@ class FoundPatient(Frozen, frozen=True):
         return Snapshot(**fields)
 
 
-# Leakproof operators, so that row-level security lets the index be used; the longest term first, which
-# fits the fewest; the others are looked up for those few only.
-_SEARCH = text("""
-WITH typed AS (
-    SELECT t.term, row_number() OVER (ORDER BY length(t.term) DESC, t.term) AS place
+# Leakproof operators, so that row-level security lets the index be used. The rarest term leads; the others
+# are looked up for whom it fits, one by one, until enough are found.
+_PREFIX = "s.tenant_id = :tenant AND s.term ~>=~ t.term AND s.term ~<~ (t.term || chr(1114111))"
+_SEARCH = text(f"""
+WITH typed AS MATERIALIZED (
+    SELECT t.term, row_number() OVER (ORDER BY (SELECT count(*) FROM (
+        SELECT 1 FROM patient_search_term s WHERE {_PREFIX} LIMIT :enough) f), t.term) AS place
     FROM jsonb_array_elements_text(CAST(:terms AS jsonb)) AS t(term)
-), named AS (
-    SELECT DISTINCT h.patient_context_id FROM typed t CROSS JOIN LATERAL (
-        SELECT s.patient_context_id FROM patient_search_term s
-        WHERE s.tenant_id = :tenant AND s.term ~>=~ t.term AND s.term ~<~ (t.term || chr(1114111))
-        ORDER BY s.term USING ~<~ LIMIT :per_term) h
-    WHERE t.place = 1
 ), fitting AS (
-    SELECT n.patient_context_id, 1 AS place FROM named n WHERE NOT EXISTS (
-        SELECT 1 FROM typed t WHERE t.place > 1 AND NOT EXISTS (
-            SELECT 1 FROM patient_search_term s WHERE s.tenant_id = :tenant
-            AND s.patient_context_id = n.patient_context_id
-            AND s.term ~>=~ t.term AND s.term ~<~ (t.term || chr(1114111))))
+    SELECT n.patient_context_id, 1 AS place FROM typed t CROSS JOIN LATERAL (
+        SELECT s.patient_context_id FROM patient_search_term s
+        WHERE {_PREFIX} AND NOT EXISTS (
+            SELECT 1 FROM typed o WHERE o.place > 1 AND NOT EXISTS (
+                SELECT 1 FROM patient_search_term m WHERE m.tenant_id = :tenant
+                AND m.patient_context_id = s.patient_context_id
+                AND m.term ~>=~ o.term AND m.term ~<~ (o.term || chr(1114111))))
+        ORDER BY s.term USING ~<~ LIMIT :enough) n
+    WHERE t.place = 1
     UNION ALL
     SELECT c.patient_context_id, 0 FROM patient_identity_ref i
     JOIN patient_context c ON c.tenant_id = i.tenant_id
@@ -80,8 +81,8 @@ def search_patients(
 ) -> tuple[FoundPatient, ...]:
     """Patients of which each of ``terms`` begins some search term, or whose external id has a given hash.
 
-    ``hashes`` are pairs of source system and hash; who has one comes first, the rest by name. A term that
-    fits more than 1,000 search terms is looked up among the first 1,000.
+    ``hashes`` are pairs of source system and hash; who has one comes first, the rest by name. Where more
+    than 1,000 fit, the best of 1,000 of them.
     """
     found = uow.value(
         _SEARCH,
@@ -89,6 +90,6 @@ def search_patients(
         terms=msgspec.json.encode(terms).decode(),
         hashes=msgspec.json.encode([{"source_system": s, "hash": h.hex()} for s, h in hashes]).decode(),
         limit=limit,
-        per_term=_PER_TERM,
+        enough=_ENOUGH,
     )
     return msgspec.json.decode(found, type=tuple[FoundPatient, ...])

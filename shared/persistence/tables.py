@@ -231,6 +231,8 @@ session = _tenant_table(
         postgresql_where=text("ended_at IS NULL"),
     ),
     Index(None, "tenant_id", "invocation_id"),
+    # A tab whose session ended stays the same invocation in its next one.
+    Index("ix_session_client", "tenant_id", "user_id", "client_session_hash", text("started_at DESC")),
 )
 
 session_view = _tenant_table(

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.errors import DatabaseUnavailable, MobiusError, Overloaded, StillRunning
-from shared.model import PatientKey, TenantId
+from shared.model import PatientContextId, PatientKey, TenantId
 
 _PATIENT_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -34,10 +34,14 @@ _UNCONFIRMED = (
 
 
 class UnitOfWork:
-    """An open transaction. What is not committed did not happen."""
+    """An open transaction. What is not committed did not happen.
 
-    def __init__(self, connection: Connection) -> None:
+    ``locked`` is the key of the patient whose lock it holds, None when it asked for none or got none.
+    """
+
+    def __init__(self, connection: Connection, locked: PatientKey | None = None) -> None:
         self._connection = connection
+        self.locked = locked
         self.engine = connection.engine
         self.committed = False
 
@@ -73,16 +77,21 @@ class UnitOfWork:
 
 @contextmanager
 def unit_of_work(
-    engine: Engine, tenant_id: TenantId | None, *, lock: PatientKey | None = None
+    engine: Engine,
+    tenant_id: TenantId | None,
+    *,
+    lock: PatientKey | PatientContextId | None = None,
+    skip_locked: bool = False,
 ) -> Iterator[UnitOfWork]:
     """A transaction of ``tenant_id`` (None: no tenant, so only what the scheduler may see of all).
 
     With ``lock``, the patient's changes are in order from here on: the lock is a statement of its own, so
     that what is read after it is what the one before left. Raises StillRunning when the lock can't be had
     in time, Overloaded when all connections are in use, DatabaseUnavailable when the database is away.
+    With ``skip_locked`` nobody waits: ``locked`` is None when another holds it.
     """
-    with _sentences(), _connected(engine, _begin(tenant_id, lock)) as (connection, _):
-        uow = UnitOfWork(connection)
+    with _sentences(), _connected(engine, _begin(tenant_id, lock, skip_locked)) as (connection, rows):
+        uow = UnitOfWork(connection, PatientKey(rows[0][0]) if lock is not None and rows else None)
         yield uow
         if not uow.committed:
             # A reading is over: in plain text one round trip, where the pool's own rollback takes three.
@@ -95,21 +104,26 @@ def flight(engine: Engine, tenant_id: TenantId, statement: str) -> list[Any]:
     ``statement`` must be made of our own text, UUIDs and whole numbers only, and do no harm when it runs
     twice. Raises as ``unit_of_work``.
     """
-    text = f"{_begin(tenant_id, None)}; {statement}; COMMIT"
+    text = f"{_begin(tenant_id)}; {statement}; COMMIT"
     with _sentences(), _connected(engine, text) as (_, rows):
         return rows
 
 
-def _begin(tenant_id: TenantId | None, lock: PatientKey | None) -> str:
+def _begin(
+    tenant_id: TenantId | None,
+    lock: PatientKey | PatientContextId | None = None,
+    skip_locked: bool = False,
+) -> str:
     statement = "BEGIN"
     if tenant_id is not None:
         statement += f"; SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}'"
     if lock is not None:
-        if not _PATIENT_KEY.fullmatch(lock):
+        column = "patient_context_id" if isinstance(lock, UUID) else "patient_key"
+        if not _PATIENT_KEY.fullmatch(str(lock)):
             raise ValueError("a patient key that was not checked")
         statement += (
-            f"; SELECT true FROM patient_context WHERE tenant_id = '{UUID(str(tenant_id))}' "
-            f"AND patient_key = '{lock}' FOR NO KEY UPDATE"
+            f"; SELECT patient_key FROM patient_context WHERE tenant_id = '{UUID(str(tenant_id))}' "
+            f"AND {column} = '{lock}' FOR NO KEY UPDATE{' SKIP LOCKED' if skip_locked else ''}"
         )
     return statement
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from shared.decisions.display import visible_to_all
+from shared.decisions.display import variant_for_all, visible_to_all
 from shared.decisions.policy import Policy
-from shared.model import PatientKey, PatientState, TenantId, UserId
-from shared.persistence.patients import Inbox
+from shared.model import PatientKey, PatientState, SystemResponse, TenantId, UserId
+from shared.persistence.readings import Inbox
 
 Document = Mapping[str, Any]
 
@@ -50,7 +50,7 @@ def patient_state_document(state: PatientState, policy: Policy) -> Document:
         "version": state.version,
         "version_head": _plain(state.version_head),
         "snapshot": _plain(visible_to_all(state.snapshot, policy)) if state.snapshot else None,
-        "latest_system_response": _some(state.response, _RESPONSE),
+        "latest_system_response": _response(state.response, policy),
         "last_mini_submission": _plain(state.submission),
         "outcome": state.outcome and str(state.outcome.value),
         "flags": {"needs_ack": state.needs_ack, "open_assignment_count": len(state.open_assignments)},
@@ -78,6 +78,13 @@ def already_says(stored: Document, built: Document) -> bool:
 def stamped(document: Document, at: datetime) -> dict[str, Any]:
     """The document as it is written."""
     return {**document, "updated_at": at}
+
+
+def _response(response: SystemResponse | None, policy: Policy) -> dict[str, Any] | None:
+    plain = _some(response, _RESPONSE)
+    if plain is not None and not variant_for_all(policy).show_mode:
+        plain["execution_mode"] = None
+    return plain
 
 
 def _some(value: msgspec.Struct | None, names: tuple[str, ...]) -> dict[str, Any] | None:

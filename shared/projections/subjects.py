@@ -9,8 +9,10 @@ import msgspec
 from sqlalchemy import Engine
 
 from shared.model import Frozen, LedgerHead, PatientState, SubjectType, TenantId, UserId, UserStatus
-from shared.persistence.patients import PATIENT_STATE, Inbox, inbox_json
+from shared.persistence.panel import inbox_json
+from shared.persistence.patients import PATIENT_STATE
 from shared.persistence.policies import policy_of
+from shared.persistence.readings import Inbox
 from shared.persistence.unit_of_work import flight
 from shared.projections.documents import (
     INBOX_LENGTH,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.errors import Forbidden, Unauthenticated
-from shared.model import Actor, UserStatus
+from shared.model import Actor, DeniedReason, UserStatus
 from shared.security.identity import Identity
 
 
@@ -11,6 +11,7 @@ class InactiveUser(Forbidden):
     """Nobody of this tenant, or somebody who was disabled: told apart for nobody."""
 
     detail = "Your account is not active in this tenant."
+    denied = DeniedReason.INACTIVE_USER
 
 
 def admit(actor: Actor | None, identity: Identity) -> Actor:

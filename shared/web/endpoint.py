@@ -18,7 +18,7 @@ import flask
 import msgspec
 
 from shared.errors import Forbidden, MethodNotAllowed, MobiusError
-from shared.model import CorrelationId, Surface
+from shared.model import CorrelationId, DeniedReason, Surface
 from shared.security.identity import Identity, verify_token
 from shared.web.body import read_raw
 from shared.web.cors import answer_options, origin_headers
@@ -29,6 +29,7 @@ from shared.web.problems import PROBLEM_TYPE, problem_body, problem_headers
 from shared.web.registry import Endpoint, Q, R
 
 HttpFunction = Callable[[flask.Request], flask.Response]
+OnDenied = Callable[["Call", Request, DeniedReason], None]
 CORRELATION_HEADER = "X-Correlation-Id"
 
 
@@ -36,6 +37,7 @@ class OtherTenant(Forbidden):
     """The request names another tenant than the token."""
 
     detail = "tenant_id is not the tenant that you are signed in to."
+    denied = DeniedReason.OTHER_TENANT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +51,12 @@ class Call:
     idempotency_key: str | None
 
 
-def endpoint(spec: Endpoint[Q, R]) -> Callable[[Callable[[Call, Q], R]], HttpFunction]:
+def endpoint(
+    spec: Endpoint[Q, R], *, on_denied: OnDenied
+) -> Callable[[Callable[[Call, Q], R]], HttpFunction]:
     """Makes an HTTP function that answers as ``spec`` says.
+
+    ``on_denied`` is told of every caller who is signed in and is refused; it must not raise.
 
     The handler gets a Call and a checked request, and raises MobiusError for what the caller is to be
     told. Anything else that it raises is logged without its message and answered with a bare 500.
@@ -62,7 +68,7 @@ def endpoint(spec: Endpoint[Q, R]) -> Callable[[Callable[[Call, Q], R]], HttpFun
             started = time.perf_counter()
             correlation_id = _correlation_id(request)
             with log_context(correlation_id, request.headers.get):
-                response = _answer_or_problem(spec, handler, request, correlation_id)
+                response = _answer_or_problem(spec, handler, on_denied, request, correlation_id)
                 response.headers[CORRELATION_HEADER] = str(correlation_id)
                 response.headers["Cache-Control"] = "no-store"
                 response.headers["X-Content-Type-Options"] = "nosniff"
@@ -83,6 +89,7 @@ def endpoint(spec: Endpoint[Q, R]) -> Callable[[Callable[[Call, Q], R]], HttpFun
 def _answer_or_problem(
     spec: Endpoint[Q, R],
     handler: Callable[[Call, Q], R],
+    on_denied: OnDenied,
     request: flask.Request,
     correlation_id: CorrelationId,
 ) -> flask.Response:
@@ -90,7 +97,12 @@ def _answer_or_problem(
         if request.method == "OPTIONS":
             return answer_options(request, spec.methods)
         call, message = _read_call(spec, request, correlation_id)
-        body = msgspec.json.encode(handler(call, message))
+        try:
+            _refuse_other_tenant(message, call.identity)
+            body = msgspec.json.encode(handler(call, message))
+        except Forbidden as error:
+            on_denied(call, message, error.denied)
+            raise
         return flask.Response(body, content_type="application/json")
     except MobiusError as error:
         return _problem(error, correlation_id)
@@ -110,7 +122,6 @@ def _read_call(spec: Endpoint[Q, R], request: flask.Request, correlation_id: Cor
         key, wrong = read_idempotency_key(request.headers.get(IDEMPOTENCY_KEY))
         errors += wrong
     refuse(errors)
-    _refuse_other_tenant(message, identity)
     call = Call(
         identity=identity,
         correlation_id=correlation_id,

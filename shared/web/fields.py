@@ -71,6 +71,8 @@ def describe(field_type: Any) -> str:
             if isinstance(meta, msgspec.Meta) and meta.description:
                 return meta.description
     field_type = getattr(field_type, "__supertype__", field_type)
+    if field_type is bool:
+        return "true or false"
     if isinstance(field_type, type):
         if issubclass(field_type, Enum):
             return "one of " + ", ".join(str(member.value) for member in field_type)

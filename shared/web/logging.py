@@ -45,6 +45,7 @@ class LogCode(Enum):
     UNEXPECTED_ERROR = ("ERROR", "A request failed with an error that nobody planned for.")
     DECISION_FAILED = ("ERROR", "A decision raised; the surface shows blue.")
     PUBLISH_FAILED = ("WARNING", "A change could not be published; the relay will do it again.")
+    DENIAL_NOT_WRITTEN = ("ERROR", "A refusal could not be written to the ledger.")
     PROJECTION_READ_FAILED = ("WARNING", "Firestore could not be read; Postgres answered alone.")
     PROJECTED = ("INFO", "A subject was projected.")
     NOTHING_TO_PROJECT = ("DEBUG", "Firestore already had what a message was about.")
@@ -53,6 +54,9 @@ class LogCode(Enum):
     MESSAGE_REFUSED = ("ERROR", "A message is not one of ours.")
     RELAYED = ("INFO", "Unconfirmed changes were published again.")
     RELAY_FAILED = ("ERROR", "The relay could not do its round.")
+    SWEPT = ("INFO", "The sweep did what was due.")
+    SWEEP_FAILED = ("ERROR", "The sweep could not do its round, or a part of it; what is due stays due.")
+    PRESENCE_TOLD = ("DEBUG", "A presence document was written.")
 
 
 class LogFields(TypedDict, total=False):

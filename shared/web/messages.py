@@ -8,30 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from enum import StrEnum
 from typing import Literal
 
 from msgspec import Struct
 
+from shared.decisions.policy import PageAdapter, UiVariant
 from shared.errors import FieldError
 from shared.model import (
     AssertedProceed,
     AssertedTasking,
-    Assignment,
     AssignmentId,
-    CorrelationId,
+    DismissReason,
     ExecutionMode,
+    InteractionKind,
     OutcomeKind,
     PatientKey,
     ProceedIndicator,
-    Submission,
     SubmissionId,
     Surface,
-    SystemResponse,
     SystemResponseId,
     TenantId,
     UserId,
-    VisibleSnapshot,
 )
 from shared.web.field_types import (
     ExternalIdText,
@@ -233,73 +230,103 @@ class SearchResponse(Answer, frozen=True, kw_only=True):
     results: tuple[SearchResult, ...]
 
 
-# sidecar/state --------------------------------------------------------------------------------------
+# mini/config ----------------------------------------------------------------------------------------
 
 
-class StateRequest(Request, frozen=True, kw_only=True):
-    """Which patient the side panel shows."""
+class ConfigRequest(Request, frozen=True, kw_only=True):
+    """Where Mini would show; policy may hide it there."""
 
-    session_id: SessionText
-    patient_key: PatientKeyText
-
-
-class StateFlags(Struct, frozen=True, kw_only=True):
-    """What is still open about a patient."""
-
-    needs_ack: bool
-    open_assignment_count: int
+    session_id: SessionText | None = None
+    application_id: NameText | None = None
+    site: SiteText | None = None
 
 
-class SidecarPatientState(Struct, frozen=True, kw_only=True):
-    """One patient's state in one version; ``found`` is false, and the rest empty, for an unknown one."""
-
-    found: bool
-    patient_key: PatientKey
-    version: int
-    snapshot: VisibleSnapshot | None
-    system_response: SystemResponse | None
-    last_submission: Submission | None
-    outcome: OutcomeKind | None
-    flags: StateFlags
-
-
-class HistoryActor(Struct, frozen=True, kw_only=True):
-    """Who did it."""
+class ConfigUser(Struct, frozen=True, kw_only=True):
+    """The signed-in user as the database knows them."""
 
     user_id: UserId
     display_name: str
+    role: str
+    tenant_id: TenantId
 
 
-class HistoryEvent(Struct, frozen=True, kw_only=True):
-    """One ledger event. ``note`` only for roles that may read it; ``actor`` null: the system."""
+class ConfigPermissions(Struct, frozen=True, kw_only=True):
+    """What the user's role may do; what is false here is answered with 403."""
 
-    event_type: str
-    created_at: datetime
-    actor: HistoryActor | None
-    payload: dict[str, str | int | bool | list[str] | None]
-    note: str | None
-    correlation_id: CorrelationId | None
-
-
-class InboxPreview(Struct, frozen=True, kw_only=True):
-    """The signed-in user's oldest open assignments, and how many there are in all."""
-
-    open_count: int
-    assignments: tuple[Assignment, ...]
+    sidecar: bool
+    override: bool
+    dismiss: bool
+    history: bool
+    notes: bool
 
 
-class StateSource(StrEnum):
-    """Where the state was read: ``projection`` when the document has the version that Postgres has."""
+class ConfigTimers(Struct, frozen=True, kw_only=True):
+    """How often and how long, in seconds. A client says "still there" well within ``presence_s``."""
 
-    PROJECTION = "projection"
-    POSTGRES = "postgres"
+    acknowledgement_due_s: int
+    presence_s: int
+    session_idle_s: int
+    session_max_s: int
 
 
-class StateResponse(Answer, frozen=True, kw_only=True):
-    """The same state as Mini's, with more room. ``history`` holds the latest 10 events."""
+class ConfigTexts(Struct, frozen=True, kw_only=True):
+    """The words of the policy for each indicator and each mode."""
 
-    patient_state: SidecarPatientState
-    history: tuple[HistoryEvent, ...]
-    inbox_preview: InboxPreview
+    proceed: dict[ProceedIndicator, str]
+    mode: dict[ExecutionMode, str]
+
+
+class ConfigResponse(Answer, frozen=True, kw_only=True):
+    """What a client has to know before it shows anything. ``variant`` is what this user's role sees."""
+
+    user: ConfigUser
+    permissions: ConfigPermissions
+    sites: tuple[str, ...]
+    applications: tuple[str, ...]
+    page_adapters: tuple[PageAdapter, ...]
+    timers: ConfigTimers
+    texts: ConfigTexts
+    dismiss_reasons: tuple[DismissReason, ...]
+    variant: UiVariant
     policy: SurfacePolicy
-    source: StateSource
+    policy_version: int
+
+
+# mini/dismiss, sidecar/dismiss ----------------------------------------------------------------------
+
+
+class DismissRequest(Request, frozen=True, kw_only=True):
+    """Which response is set aside, the latest when it is not said, and why."""
+
+    session_id: SessionText
+    patient_key: PatientKeyText
+    reason: DismissReason
+    system_response_id: SystemResponseId | None = None
+
+
+class DismissResponse(Answer, frozen=True, kw_only=True):
+    """What became of the response: what was acknowledged stays acknowledged."""
+
+    outcome: OutcomeKind
+
+
+# mini/interaction, sidecar/interaction --------------------------------------------------------------
+
+
+class InteractionRequest(Request, frozen=True, kw_only=True):
+    """What the user did, about which patient if any. ``switched`` and ``navigated`` name the one left."""
+
+    session_id: SessionText
+    kind: InteractionKind
+    patient_key: PatientKeyText | None = None
+    application_id: NameText | None = None
+    page_signature: NameText | None = None
+
+    def problems(self) -> Iterable[FieldError]:
+        """What leaves a patient says whom."""
+        if self.kind in (InteractionKind.SWITCHED, InteractionKind.NAVIGATED) and self.patient_key is None:
+            yield FieldError("patient_key", "is required: it is the patient who is left")
+
+
+class InteractionResponse(Answer, frozen=True, kw_only=True):
+    """It was noted. Nothing was committed."""

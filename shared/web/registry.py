@@ -15,13 +15,29 @@ from shared.web.messages import (
     AckRequest,
     AckResponse,
     Answer,
+    ConfigRequest,
+    ConfigResponse,
+    DismissRequest,
+    DismissResponse,
+    InteractionRequest,
+    InteractionResponse,
     Request,
     SearchRequest,
     SearchResponse,
-    StateRequest,
-    StateResponse,
     StatusRequest,
     StatusResponse,
+)
+from shared.web.panel_messages import (
+    ChatRequest,
+    ChatResponse,
+    ClaimRequest,
+    ClaimResponse,
+    HistoryRequest,
+    HistoryResponse,
+    InboxRequest,
+    InboxResponse,
+    StateRequest,
+    StateResponse,
 )
 
 Q = TypeVar("Q", bound=Request)
@@ -114,10 +130,78 @@ SIDECAR_ACK = Endpoint(
     idempotent=True,
 )
 
+
+def _both(
+    name: str, request: type[Q], response: type[R], summary: str
+) -> tuple[Endpoint[Q, R], Endpoint[Q, R]]:
+    """A write that Mini and Sidecar have alike."""
+    mini, sidecar = (
+        Endpoint(surface=s, name=name, methods=WRITE, request=request, response=response, summary=summary)
+        for s in (Surface.MINI, Surface.SIDECAR)
+    )
+    return mini, sidecar
+
+
+MINI_CONFIG = Endpoint(
+    surface=Surface.MINI,
+    name="config",
+    methods=READ,
+    request=ConfigRequest,
+    response=ConfigResponse,
+    summary="Who is signed in, and what policy says about their clients",
+)
+MINI_DISMISS, SIDECAR_DISMISS = _both(
+    "dismiss", DismissRequest, DismissResponse, "Set a response aside without acknowledging it"
+)
+MINI_INTERACTION, SIDECAR_INTERACTION = _both(
+    "interaction", InteractionRequest, InteractionResponse, "What the user did without committing anything"
+)
+SIDECAR_HISTORY = Endpoint(
+    surface=Surface.SIDECAR,
+    name="history",
+    methods=READ,
+    request=HistoryRequest,
+    response=HistoryResponse,
+    summary="The patient's ledger, page by page",
+)
+SIDECAR_INBOX = Endpoint(
+    surface=Surface.SIDECAR,
+    name="inbox",
+    methods=READ,
+    request=InboxRequest,
+    response=InboxResponse,
+    summary="The signed-in user's open assignments, page by page",
+)
+SIDECAR_CLAIM = Endpoint(
+    surface=Surface.SIDECAR,
+    name="assignment/claim",
+    methods=WRITE,
+    request=ClaimRequest,
+    response=ClaimResponse,
+    summary="Take an open assignment on",
+)
+SIDECAR_CHAT = Endpoint(
+    surface=Surface.SIDECAR,
+    name="chat/message",
+    methods=WRITE,
+    request=ChatRequest,
+    response=ChatResponse,
+    summary="Ask about the patient's state",
+)
+
 ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     MINI_STATUS,
     MINI_ACK,
+    MINI_CONFIG,
     MINI_PATIENT_SEARCH,
+    MINI_DISMISS,
+    MINI_INTERACTION,
     SIDECAR_STATE,
     SIDECAR_ACK,
+    SIDECAR_HISTORY,
+    SIDECAR_INBOX,
+    SIDECAR_CLAIM,
+    SIDECAR_CHAT,
+    SIDECAR_DISMISS,
+    SIDECAR_INTERACTION,
 )

@@ -202,9 +202,18 @@ def test_the_api_document_lists_every_endpoint(clinic: Clinic) -> None:
     assert set(document["paths"]) == {
         "/api/v1/mini/status",
         "/api/v1/mini/ack",
+        "/api/v1/mini/config",
         "/api/v1/mini/patient/search",
+        "/api/v1/mini/dismiss",
+        "/api/v1/mini/interaction",
         "/api/v1/sidecar/state",
         "/api/v1/sidecar/ack",
+        "/api/v1/sidecar/history",
+        "/api/v1/sidecar/inbox",
+        "/api/v1/sidecar/assignment/claim",
+        "/api/v1/sidecar/chat/message",
+        "/api/v1/sidecar/dismiss",
+        "/api/v1/sidecar/interaction",
     }
 
 

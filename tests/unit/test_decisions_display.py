@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 
 from shared.decisions.detection import is_allowed_source
 from shared.decisions.display import (
+    Surrounding,
+    decide_display,
+    is_permitted,
     mode_text,
     proceed_text,
     show_mini,
@@ -150,6 +153,54 @@ def test_mini_shows_to_the_roles_and_in_the_applications_of_the_policy_only() ->
 
 def test_the_default_policy_shows_mini_everywhere() -> None:
     assert show_mini(POLICY, None, None, "anybody")
+
+
+def test_the_policy_says_what_keeps_mini_from_showing() -> None:
+    policy = with_allowlist(sites=("ehr.clinic.example",), roles=("front_desk",))
+    found = decide_display(Surrounding(site="other.example", application=None, role="billing_lead"), policy)
+    assert not found.value.show_mini
+    assert found.rationale == (
+        "Mini doesn't show: the policy doesn't allow this site.",
+        "Mini doesn't show: the policy doesn't allow this role.",
+        "The role billing_lead sees the variant office.",
+    )
+
+
+def test_a_role_has_its_variant_where_mini_does_not_show_too() -> None:
+    nowhere = with_allowlist(sites=())
+    found = decide_display(Surrounding(site="any.example", application=None, role="front_desk"), nowhere)
+    assert (found.value.show_mini, found.value.variant_name) == (False, "desk")
+
+
+@given(
+    st.lists(st.sampled_from(["*", "a.example", "*.b.example"]), max_size=2).map(tuple),
+    st.lists(st.sampled_from(["*", "crm"]), max_size=2).map(tuple),
+    st.lists(st.sampled_from(["*", "front_desk"]), max_size=2).map(tuple),
+    st.builds(
+        Surrounding,
+        site=st.none() | st.sampled_from(["a.example", "x.b.example", "c.example"]),
+        application=st.none() | st.sampled_from(["crm", "scheduler"]),
+        role=st.sampled_from(["front_desk", "billing_lead"]),
+    ),
+)
+def test_what_is_shown_is_what_the_policy_allows_and_what_is_not_is_explained(
+    sites: tuple[str, ...], applications: tuple[str, ...], roles: tuple[str, ...], around: Surrounding
+) -> None:
+    policy = with_allowlist(sites=sites, applications=applications, roles=roles)
+    found = decide_display(around, policy)
+    assert found == decide_display(around, policy)
+    assert found.value.show_mini is show_mini(policy, around.site, around.application, around.role)
+    assert found.value[1:] == variant_for(policy, around.role)
+    assert found.value.show_mini is not any("doesn't show" in sentence for sentence in found.rationale)
+
+
+def test_a_deed_is_permitted_to_the_roles_that_are_named_for_it() -> None:
+    assert is_permitted(("*",), "anybody")
+    assert is_permitted(("front_desk", "billing_lead"), "billing_lead")
+    assert not is_permitted(("front_desk",), "billing_lead")
+    assert not is_permitted((), "front_desk")
+    assert is_permitted(POLICY.allowlist.permissions.notes, "financial_counselor")
+    assert not is_permitted(POLICY.allowlist.permissions.notes, "front_desk")
 
 
 def test_a_patient_is_detected_from_allowed_source_systems_only() -> None:

@@ -25,7 +25,7 @@ from shared.model import (
     SystemResponseId,
     UserId,
 )
-from shared.persistence.patients import Inbox
+from shared.persistence.readings import Inbox
 from shared.projections.documents import already_says, patient_state_document, user_inbox_document
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -14,9 +14,9 @@ from shared.web.messages import (
     AckRequest,
     Request,
     SearchRequest,
-    StateRequest,
     StatusRequest,
 )
+from shared.web.panel_messages import StateRequest
 from shared.web.registry import ENDPOINTS
 
 KEY = "p1_abcdefgh"

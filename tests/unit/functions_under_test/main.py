@@ -1,6 +1,7 @@
 """Handlers as thin as the real ones, without a database behind them."""
 
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import functions_framework
@@ -8,7 +9,8 @@ import functions_framework
 from shared.errors import Overloaded
 from shared.model import PatientKey, SubmissionId, SystemResponseId
 from shared.web import registry
-from shared.web.endpoint import Call, endpoint
+from shared.web.endpoint import Call
+from shared.web.endpoint import endpoint as web_endpoint
 from shared.web.messages import (
     AckRequest,
     AckResponse,
@@ -16,11 +18,11 @@ from shared.web.messages import (
     SearchRequest,
     SearchResponse,
     SearchResult,
-    StateRequest,
-    StateResponse,
 )
+from shared.web.panel_messages import StateRequest, StateResponse
 
 AN_ID = UUID("00000000-0000-4000-8000-000000000001")
+endpoint = partial(web_endpoint, on_denied=lambda *_: None)
 SECRET = "Maria Example, born 1970-01-01"
 
 

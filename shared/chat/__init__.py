@@ -1,0 +1,9 @@
+"""Sidecar's chat: questions about one patient, answered from the patient's state alone.
+
+It commits nothing and stores nothing. ``Answerer`` is the port: behind it a language model can be put later.
+"""
+
+from shared.chat.port import Answerer, Question, Reply, Source, SourceKind
+from shared.chat.state_answerer import StateAnswerer
+
+__all__ = ["Answerer", "Question", "Reply", "Source", "SourceKind", "StateAnswerer"]

@@ -1,0 +1,218 @@
+"""What every use case needs: who may come in, what is decided, what is left behind, whom to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import Engine
+
+from shared.attendance import first_view, invocation_of, visit_of
+from shared.decisions.display import is_permitted
+from shared.decisions.engine import decide
+from shared.decisions.policy import Policy
+from shared.errors import Forbidden, MobiusError, NotFound
+from shared.messaging.codec import Message, PresenceMessage, ProjectMessage
+from shared.messaging.publisher import Publisher
+from shared.model import (
+    Actor,
+    Decision,
+    DeniedReason,
+    InvocationId,
+    PatientContextId,
+    PatientState,
+    Surface,
+)
+from shared.persistence.changes import Change, Subject, Written, write_change
+from shared.persistence.denials import write_denial
+from shared.persistence.policies import policy_in
+from shared.persistence.readings import ActorReading, PatientReading
+from shared.persistence.unit_of_work import UnitOfWork
+from shared.persistence.visits import SessionTaken, write_visit
+from shared.security.actor import admit
+from shared.views import Caller, Origin, System
+from shared.web.logging import LogCode, log
+
+T = TypeVar("T")
+
+_TRIES = 3
+
+
+class Undecided(MobiusError):
+    """A decision raised: the surface draws blue, and nothing is stored."""
+
+
+class RoleForbidden(Forbidden):
+    """The tenant's policy does not let this role do it."""
+
+    detail = "Your tenant's policy does not allow this to your role."
+
+
+class CoreBase:
+    """The parts of the core, and what its use cases share. Safe to share between threads."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        publisher: Publisher,
+        master_secret: bytes,
+        *,
+        decide: Callable[..., Decision] = decide,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._engine = engine
+        self._publisher = publisher
+        self._master = master_secret
+        self._decide = decide
+        self._now = now
+
+    def record_denial(self, caller: Caller, reason: DeniedReason) -> None:
+        """Writes to the ledger that the caller was refused, once for each session and reason.
+
+        Never raises: the refusal stands whether or not it could be written.
+        """
+        try:
+            write_denial(
+                self._engine, caller.tenant_id, caller.asking, reason, caller.surface, caller.correlation_id
+            )
+        except Exception as error:  # noqa: BLE001 -- the caller is being told something else already
+            log(LogCode.DENIAL_NOT_WRITTEN, error=error, reason=reason)
+
+    def _admitted(
+        self,
+        uow: UnitOfWork,
+        caller: Caller,
+        reading: ActorReading,
+        *,
+        hidden_too: bool = False,
+    ) -> tuple[Actor, Policy]:
+        """The caller and the policy, if the caller may come in.
+
+        Raises InactiveUser or Unauthenticated, and RoleForbidden on a surface that the role may not use:
+        for Mini unless ``hidden_too``, where the answer says that it is hidden.
+        """
+        actor = admit(reading.actor, caller.identity)
+        policy = policy_in(uow, caller.tenant_id, reading.policy_version)
+        if caller.surface is Surface.SIDECAR:
+            permit(policy.allowlist.permissions.sidecar, actor)
+        elif not hidden_too:
+            permit(policy.allowlist.roles, actor)
+        return actor, policy
+
+    def _policy(
+        self, uow: UnitOfWork, origin: Origin, reading: PatientReading
+    ) -> tuple[Actor | None, Policy]:
+        """As ``_admitted``; the system itself is always let in, and is nobody."""
+        if isinstance(origin, System):
+            return None, policy_in(uow, origin.tenant_id, reading.policy_version)
+        return self._admitted(uow, origin, reading)
+
+    def _decided(self, state: PatientState, policy: Policy) -> Decision:
+        try:
+            return self._decide(state.signals, policy)
+        except Exception as error:
+            log(LogCode.DECISION_FAILED, error=error, patient_context_id=state.patient_context_id)
+            raise Undecided from error
+
+    def _ack_due_at(self, decision: Decision, state: PatientState, policy: Policy) -> datetime | None:
+        if not decision.needs_ack:
+            return None
+        due = self._now() + timedelta(seconds=policy.timeouts.acknowledgement_due_s)
+        return min(due, state.ack_due_at) if state.ack_due_at else due
+
+    def _write(
+        self,
+        uow: UnitOfWork,
+        origin: Origin,
+        reading: PatientReading,
+        actor: Actor | None,
+        policy: Policy,
+        change: Change,
+    ) -> tuple[Written, InvocationId | None]:
+        """Writes ``change`` with what the request leaves behind about its session.
+
+        Returns also the invocation whose presence is to be told.
+        """
+        if isinstance(origin, System) or actor is None:
+            return write_change(uow, origin.tenant_id, change), None
+        visit = visit_of(origin, reading, actor, policy, change.patient_context_id)
+        whole = change.visited(visit, invocation_of(reading), first_view(origin, actor, visit))
+        written = write_change(uow, origin.tenant_id, whole)
+        return written, visit.invocation_id if visit else None
+
+    def _attend(
+        self,
+        uow: UnitOfWork,
+        caller: Caller,
+        reading: PatientReading,
+        actor: Actor,
+        policy: Policy,
+        shows: PatientContextId | None,
+    ) -> InvocationId | None:
+        """Writes what a request that changes nothing else leaves behind about its session, if anything.
+
+        Returns the invocation whose presence is to be told. The caller commits.
+        """
+        visit = visit_of(caller, reading, actor, policy, shows)
+        if visit is None:
+            return None
+        write_visit(
+            uow,
+            caller.tenant_id,
+            visit,
+            invocation_id=invocation_of(reading),
+            context=shows,
+            events=first_view(caller, actor, visit),
+        )
+        return visit.invocation_id
+
+    def _tell(
+        self, origin: Origin, subjects: Iterable[Subject] = (), invocation_id: InvocationId | None = None
+    ) -> None:
+        """Publishes after the commit. The change is safe by now, so a failure is only a delay."""
+        messages: list[Message] = [
+            ProjectMessage(
+                subject_type=subject.subject_type,
+                subject=subject.subject,
+                tenant_id=origin.tenant_id,
+                version=subject.version,
+                correlation_id=origin.correlation_id,
+            )
+            for subject in subjects
+        ]
+        if invocation_id is not None:
+            messages.append(
+                PresenceMessage(
+                    subject=invocation_id, tenant_id=origin.tenant_id, correlation_id=origin.correlation_id
+                )
+            )
+        if not messages:
+            return
+        try:
+            self._publisher.publish(messages)
+        except Exception as error:  # noqa: BLE001 -- whatever the client raises, the relay will do it
+            log(LogCode.PUBLISH_FAILED, error=error, count=len(messages))
+
+
+def permit(roles: tuple[str, ...], actor: Actor) -> None:
+    """Raises RoleForbidden unless the policy names the actor's role for what they are about to do."""
+    if not is_permitted(roles, actor.role):
+        raise RoleForbidden
+
+
+def existing(reading: PatientReading) -> PatientState:
+    """The patient that a write is about. Raises NotFound when there is none."""
+    if reading.patient is None:
+        raise NotFound
+    return reading.patient
+
+
+def again_if_taken(use_case: Callable[[], T]) -> T:
+    """Runs a use case again when another request of the same tab began its session at the same moment."""
+    for _ in range(_TRIES - 1):
+        try:
+            return use_case()
+        except SessionTaken:
+            continue
+    return use_case()

@@ -1,0 +1,116 @@
+"""Surfacing: a decision that is new becomes a response, and a patient who is left is left behind."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared.attendance import current_session, visit_of
+from shared.core.base import CoreBase, existing
+from shared.decisions.engine import is_same_decision
+from shared.decisions.outcome import OutcomeFacts, compute_outcome
+from shared.decisions.policy import Policy
+from shared.ledger.events import OutcomeComputed, Payload
+from shared.model import Actor, InvocationId, OutcomeKind, PatientKey, PatientState
+from shared.persistence.changes import Change, Written
+from shared.persistence.patients import read_patient
+from shared.persistence.readings import PatientReading
+from shared.persistence.unit_of_work import UnitOfWork, unit_of_work
+from shared.persistence.visits import write_visit
+from shared.steps import events_of, new_response, responded
+from shared.views import Caller, Origin
+
+
+class Surfacing(CoreBase):
+    """What looking changes."""
+
+    def persist_system_response(self, origin: Origin, patient_key: PatientKey) -> PatientState:
+        """Decides under the patient's lock and appends the response if it is a new one (data.md).
+
+        Returns the state after it. Raises NotFound for an unknown patient.
+        """
+        with unit_of_work(self._engine, origin.tenant_id, lock=patient_key) as uow:
+            reading = read_patient(uow, origin.tenant_id, origin.asking, patient_key)
+            actor, policy = self._policy(uow, origin, reading)
+            written, told = self._respond(uow, origin, reading, actor, policy)
+            state = existing(reading)
+            if written is not None:
+                state = existing(read_patient(uow, origin.tenant_id, origin.asking, patient_key))
+            elif isinstance(origin, Caller) and actor is not None:
+                told = self._attend(uow, origin, reading, actor, policy, state.patient_context_id)
+            uow.commit()
+        self._tell(origin, written.subjects if written else (), told)
+        return state
+
+    def leave_patient(self, caller: Caller, patient_key: PatientKey, *also: Payload) -> None:
+        """The caller's invocation shows this patient no more; ``also`` are interactions to tell with it.
+
+        A response that still needed acknowledgement is invalidated: on this invocation only, which the
+        ledger says; the patient's state does not change.
+        """
+        with unit_of_work(self._engine, caller.tenant_id, lock=patient_key) as uow:
+            reading = read_patient(uow, caller.tenant_id, caller.asking, patient_key)
+            actor, policy = self._admitted(uow, caller, reading, hidden_too=True)
+            state, session = existing(reading), current_session(reading, policy)
+            payloads = list(also)
+            showed = session is not None and session.shows == state.patient_context_id
+            if showed and state.response is not None and _is_invalidated(state, policy, self._now()):
+                payloads.append(
+                    OutcomeComputed(
+                        system_response_id=state.response.system_response_id, outcome=OutcomeKind.INVALIDATED
+                    )
+                )
+            # Another request of this tab may have left it already, or shown another patient since.
+            visit = visit_of(caller, reading, actor, policy, None) if showed else None
+            if visit is None and not payloads:
+                return
+            write_visit(
+                uow,
+                caller.tenant_id,
+                visit,
+                invocation_id=session.invocation_id if session else None,
+                context=state.patient_context_id,
+                events=events_of(caller, actor.user_id, payloads),
+            )
+            uow.commit()
+        self._tell(caller, invocation_id=visit.invocation_id if visit else None)
+
+    def _respond(
+        self, uow: UnitOfWork, origin: Origin, reading: PatientReading, actor: Actor | None, policy: Policy
+    ) -> tuple[Written | None, InvocationId | None]:
+        """Writes the response that holds now; None when it is the one that shows."""
+        state = existing(reading)
+        decision = self._decided(state, policy)
+        if is_same_decision(decision, state.response):
+            return None, None
+        response = new_response(decision, origin.surface, self._now())
+        change = Change(
+            patient_context_id=state.patient_context_id,
+            ack_due_at=self._ack_due_at(decision, state, policy),
+            correlation_id=origin.correlation_id,
+            response=response,
+            events=events_of(origin, None, [responded(response)]),
+        )
+        return self._write(uow, origin, reading, actor, policy, change)
+
+    def _note_visit(self, caller: Caller, patient_key: PatientKey | None) -> None:
+        """Writes that the caller's invocation shows this patient now, or nobody."""
+        with unit_of_work(self._engine, caller.tenant_id) as uow:
+            reading = read_patient(uow, caller.tenant_id, caller.asking, patient_key)
+            actor, policy = self._admitted(uow, caller, reading, hidden_too=True)
+            told = self._attend(uow, caller, reading, actor, policy, reading.context)
+            uow.commit()
+        self._tell(caller, invocation_id=told)
+
+
+def _is_invalidated(state: PatientState, policy: Policy, now: datetime) -> bool:
+    if state.outcome is not None:
+        return False  # what became of the response is known already, leaving it adds nothing
+    facts = OutcomeFacts(
+        needs_ack=state.response is not None and state.response.needs_ack,
+        acknowledged=False,
+        dismissed=False,
+        left=True,
+        due_at=state.ack_due_at,
+        now=now,
+    )
+    return compute_outcome(facts, policy).value is OutcomeKind.INVALIDATED

@@ -1,0 +1,221 @@
+"""Looking: what a user sees of a patient, what is surfaced by it, and what the look leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from shared.attendance import current_session
+from shared.core.base import Undecided, again_if_taken, permit
+from shared.core.surfacing import Surfacing
+from shared.decisions.detection import Sighting, detect_record
+from shared.decisions.display import Display, Surrounding, decide_display, is_permitted, visible_snapshot
+from shared.decisions.engine import is_same_decision
+from shared.decisions.policy import Policy
+from shared.errors import FieldError, InvalidFields, StillRunning
+from shared.model import Actor, PatientKey, PatientState, Surface
+from shared.persistence.panel import read_for_panel, read_history
+from shared.persistence.patients import read_patient
+from shared.persistence.readings import HistoryReading, PanelReading, PastEvent, PatientReading
+from shared.persistence.search import search_patients
+from shared.persistence.unit_of_work import UnitOfWork, unit_of_work
+from shared.security.patient_keys import external_id_hash
+from shared.security.search_terms import normalize_query
+from shared.views import Caller, Found, HistoryPage, PanelView, PatientView
+
+R = TypeVar("R", bound=PatientReading)
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """One look: who looked, at what, as it stands after the look. ``state`` None: nothing was surfaced."""
+
+    actor: Actor
+    policy: Policy
+    display: Display
+    state: PatientState | None
+    undecided: bool
+    surfaced: bool
+
+
+class Viewing(Surfacing):
+    """The use cases of somebody who looks."""
+
+    def get_config(self, caller: Caller) -> PatientView:
+        """Who the caller is and what the policy lets them see; about no patient."""
+        with unit_of_work(self._engine, caller.tenant_id) as uow:
+            reading = read_patient(uow, caller.tenant_id, caller.asking, None)
+            actor, policy = self._admitted(uow, caller, reading, hidden_too=True)
+        return PatientView(actor=actor, policy=policy, display=_display(caller, actor, policy), state=None)
+
+    def get_patient_state(
+        self, caller: Caller, patient_key: PatientKey | None, *, detected_by: str | None = None
+    ) -> PatientView:
+        """The patient's state, decided anew; nothing is written when the decision is the one that shows.
+
+        ``detected_by`` is the source system when the key was computed from an external id. What policy hides
+        is not surfaced, so nobody owes it an acknowledgement. Raises InactiveUser or Unauthenticated for a
+        user who may not come in, InvalidFields for a source system that the policy does not allow.
+        """
+        sighting = Sighting(
+            patient_key=patient_key, source_system=detected_by, page_signature=caller.page_signature
+        )
+
+        def may_see(policy: Policy, display: Display) -> bool:
+            detected = detect_record(sighting, policy)
+            if detected.value is None and patient_key is not None:
+                raise InvalidFields(
+                    FieldError(
+                        "detection.source_system",
+                        "must be a source system that your tenant's policy allows for this page",
+                    )
+                )
+            return caller.surface is not Surface.MINI or display.show_mini
+
+        def look() -> PatientView:
+            looked, _ = self._look(
+                caller, lambda uow: read_patient(uow, caller.tenant_id, caller.asking, patient_key), may_see
+            )
+            return PatientView(
+                actor=looked.actor,
+                policy=looked.policy,
+                display=looked.display,
+                state=looked.state,
+                undecided=looked.undecided,
+            )
+
+        return again_if_taken(look)
+
+    def get_panel_state(self, caller: Caller, patient_key: PatientKey) -> PanelView:
+        """As ``get_patient_state``, with history and inbox."""
+
+        def read(uow: UnitOfWork) -> PanelReading:
+            return read_for_panel(uow, caller.tenant_id, caller.asking, patient_key)
+
+        def look() -> PanelView:
+            looked, reading = self._look(caller, read, lambda _policy, _display: True)
+            if looked.surfaced:
+                # A new response is a new event: the history must end with it.
+                with unit_of_work(self._engine, caller.tenant_id) as uow:
+                    reading = read(uow)
+            return PanelView(
+                actor=looked.actor,
+                policy=looked.policy,
+                display=looked.display,
+                state=reading.patient,
+                undecided=looked.undecided,
+                history=_readable(reading.history, looked.actor, looked.policy),
+                inbox=reading.inbox,
+            )
+
+        return again_if_taken(look)
+
+    def get_history(
+        self, caller: Caller, patient_key: PatientKey, *, limit: int, before: int | None
+    ) -> HistoryPage:
+        """At most ``limit`` ledger events of a patient, the newest first, from before ``before``."""
+
+        def look() -> HistoryReading:
+            with unit_of_work(self._engine, caller.tenant_id) as uow:
+                reading = read_history(
+                    uow, caller.tenant_id, caller.asking, patient_key, limit=limit + 1, before=before
+                )
+                actor, policy = self._admitted(uow, caller, reading)
+                permit(policy.allowlist.permissions.history, actor)
+                told = self._attend(uow, caller, reading, actor, policy, reading.context)
+                if told:
+                    uow.commit()
+            self._tell(caller, invocation_id=told)
+            return msgspec.structs.replace(reading, history=_readable(reading.history, actor, policy))
+
+        events = again_if_taken(look).history
+        has_more, shown = len(events) > limit, events[:limit]
+        return HistoryPage(events=shown, has_more=has_more, next_before=shown[-1].seq if has_more else None)
+
+    def search_patients(self, caller: Caller, q: str, limit: int) -> tuple[Found, ...]:
+        """Patients by name parts, by digits of a masked id, or by a full external id."""
+        with unit_of_work(self._engine, caller.tenant_id) as uow:
+            reading = read_patient(uow, caller.tenant_id, caller.asking, None)
+            actor, policy = self._admitted(uow, caller, reading)
+            hashes = tuple(
+                (source, external_id_hash(self._master, caller.tenant_id, source, q))
+                for source in policy.allowlist.source_systems
+            )
+            found = search_patients(
+                uow, caller.tenant_id, terms=normalize_query(q), hashes=hashes, limit=limit
+            )
+        variant = _display(caller, actor, policy).variant
+        return tuple(
+            Found(patient_key=patient.patient_key, snapshot=visible_snapshot(patient.snapshot, variant))
+            for patient in found
+        )
+
+    def _look(
+        self,
+        caller: Caller,
+        read: Callable[[UnitOfWork], R],
+        may_see: Callable[[Policy, Display], bool],
+    ) -> tuple[Looked, R]:
+        """Reads, decides, and writes what the look changes: a new response, the visit, the patient left."""
+        told = None
+        with unit_of_work(self._engine, caller.tenant_id) as uow:
+            reading = read(uow)
+            actor, policy = self._admitted(uow, caller, reading, hidden_too=True)
+            display = _display(caller, actor, policy)
+            state = reading.patient if may_see(policy, display) else None
+            is_same, undecided = self._holds(state, policy)
+            left = _patient_left(reading, policy, state)
+            shows = reading.context if state else None
+            if is_same and left is None:
+                told = self._attend(uow, caller, reading, actor, policy, shows)
+                if told:
+                    uow.commit()
+        self._tell(caller, invocation_id=told)
+        if left is not None:
+            self.leave_patient(caller, left)
+        after = state
+        if state is not None and not is_same:
+            try:
+                after = self.persist_system_response(caller, state.patient_key)
+            except (Undecided, StillRunning):
+                # Somebody who only looks waits for nobody: the next look decides it.
+                undecided = True
+                self._note_visit(caller, state.patient_key)
+        elif state is not None and left is not None:
+            self._note_visit(caller, state.patient_key)
+        surfaced = after is not None and state is not None and after.version != state.version
+        looked = Looked(actor, policy, display, after, undecided, surfaced)
+        return looked, reading
+
+    def _holds(self, state: PatientState | None, policy: Policy) -> tuple[bool, bool]:
+        """Whether what shows is still what would be decided, and whether that could not be decided."""
+        if state is None:
+            return True, False
+        try:
+            return is_same_decision(self._decided(state, policy), state.response), False
+        except Undecided:
+            return True, True
+
+
+def _display(caller: Caller, actor: Actor, policy: Policy) -> Display:
+    return decide_display(
+        Surrounding(site=caller.site, application=caller.application, role=actor.role), policy
+    ).value
+
+
+def _patient_left(reading: PatientReading, policy: Policy, state: PatientState | None) -> PatientKey | None:
+    """The patient that the caller's invocation showed until now, if it is another one."""
+    session = current_session(reading, policy)
+    if session is None or session.shows is None:
+        return None
+    return None if state is not None and session.shows == state.patient_context_id else session.shows_key
+
+
+def _readable(history: tuple[PastEvent, ...], actor: Actor, policy: Policy) -> tuple[PastEvent, ...]:
+    """What the actor's role may read of a history: nothing, the events, or their notes as well."""
+    if not is_permitted(policy.allowlist.permissions.history, actor.role):
+        return ()
+    if is_permitted(policy.allowlist.permissions.notes, actor.role):
+        return history
+    return tuple(msgspec.structs.replace(event, note=None) for event in history)

@@ -1,0 +1,129 @@
+"""What a use case reads, as types: each is one statement's answer, one snapshot of the database."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared.model import (
+    Actor,
+    AssertedProceed,
+    AssertedTasking,
+    Assignment,
+    AssignmentId,
+    CorrelationId,
+    Frozen,
+    OutcomeKind,
+    PatientContextId,
+    PatientKey,
+    PatientState,
+    SubmissionId,
+    SystemResponseId,
+    UserId,
+)
+from shared.persistence.visits import SessionReading
+
+
+class StoredSubmission(Frozen, frozen=True):
+    """An acknowledgement with everything that its first answer said."""
+
+    mini_submission_id: SubmissionId
+    system_response_id: SystemResponseId
+    submitted_at: datetime
+    note_text: str
+    override_proceed: AssertedProceed | None
+    override_tasking: AssertedTasking | None
+    confirmed: bool
+    superseded: bool
+    needs_ack_after: bool
+    resolved_assignments: tuple[AssignmentId, ...]
+    request_hash: str | None
+
+
+class Asking(Frozen, frozen=True):
+    """Who asks: the user, the hash of the client's session string, the host application's name.
+
+    Nobody, when the system itself does.
+    """
+
+    user_id: UserId | None = None
+    session: bytes | None = None
+    application: str | None = None
+
+
+class ActorReading(Frozen, frozen=True):
+    """Who asks, under which policy version."""
+
+    actor: Actor | None
+    policy_version: int
+
+
+class PatientReading(ActorReading, frozen=True):
+    """Who asks, under which policy version, in which session, about whom.
+
+    ``application`` is the host application that the caller names, if the tenant has it.
+    """
+
+    session: SessionReading | None
+    application: str | None
+    patient: PatientState | None
+
+    @property
+    def context(self) -> PatientContextId | None:
+        """The patient's own id, if there is such a patient."""
+        return self.patient.patient_context_id if self.patient else None
+
+
+class SendReading(PatientReading, frozen=True):
+    """Beside the reading, what a Send has to know.
+
+    ``repeated`` is what the same idempotency key stored before; ``answered`` whether the response that
+    the request names belongs to this patient, ``settled_as`` what became of it before.
+    """
+
+    repeated: StoredSubmission | None
+    answered: bool
+    settled_as: tuple[OutcomeKind, ...]
+
+
+class PastEvent(Frozen, frozen=True):
+    """One ledger event with its actor's name; ``note`` is a Send's, for those who may read it."""
+
+    seq: int
+    event_type: str
+    created_at: datetime
+    actor_user_id: UserId | None
+    actor_display_name: str | None
+    payload: dict[str, str | int | bool | list[str] | None]
+    correlation_id: CorrelationId | None
+    note: str | None
+
+
+class Inbox(Frozen, frozen=True):
+    """A user's open assignments, the oldest first, and how many there are in all."""
+
+    open_count: int
+    assignments: tuple[Assignment, ...]
+
+
+class HistoryReading(PatientReading, frozen=True):
+    """Beside the reading, a stretch of the patient's ledger, the newest first."""
+
+    history: tuple[PastEvent, ...]
+
+
+class PanelReading(HistoryReading, frozen=True):
+    """Beside the history, the caller's inbox."""
+
+    inbox: Inbox
+
+
+class InboxReading(ActorReading, frozen=True):
+    """Beside the caller, their open assignments; None for somebody whom the tenant does not know."""
+
+    inbox: Inbox | None
+
+
+class ItemReading(ActorReading, frozen=True):
+    """Beside the caller, which patient an open assignment is about."""
+
+    patient_key: PatientKey | None

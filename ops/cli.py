@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from ops import local_stack, watch
+from ops import local_stack, watch, why
+from ops.policy import commands as policy
 
 app = typer.Typer(
     help="Mobius Mini + Sidecar: run it here, look into it, look after it.",
@@ -13,6 +14,8 @@ app = typer.Typer(
 )
 app.command()(local_stack.run)
 app.command()(watch.watch)
+app.command()(why.why)
+app.add_typer(policy.app, name="policy")
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -25,7 +26,10 @@ Json = Mapping[str, Any]
 _PATIENT = {"DATABASE_STATEMENT_TIMEOUT_S": "600", "DATABASE_LOCK_TIMEOUT_S": "30", "DATABASE_POOL_SIZE": "4"}
 
 StateDirOption = Annotated[
-    Path, typer.Option(help="Where the running local stack keeps its stack.json; not used with DATABASE_URL.")
+    Path | None,
+    typer.Option(
+        help="Where the local stack to work on keeps its stack.json; .local unless DATABASE_URL is set."
+    ),
 ]
 TenantOption = Annotated[
     str | None,
@@ -33,7 +37,8 @@ TenantOption = Annotated[
         help="The tenant's id, or with a local stack its name; may be left out if there is only one."
     ),
 ]
-DEFAULT_STATE_DIR = Path(".local")
+DEFAULT_STATE_DIR: Path | None = None
+_USUAL_STATE_DIR = Path(".local")
 
 
 class Refused(Exception):
@@ -62,6 +67,11 @@ class Installation:
         """An engine with time for long work; row-level security holds here too."""
         return make_engine(self.settings)
 
+    @property
+    def tenants(self) -> tuple[TenantId, ...]:
+        """The tenants that are known by name: those of the local stack."""
+        return tuple(TenantId(UUID(each["tenant_id"])) for each in self._tenants)
+
     def tenant(self, asked: str | None) -> TenantId:
         """The tenant that ``asked`` means. Raises Refused when it is none, or could be several."""
         if asked is None and len(self._tenants) == 1:
@@ -78,21 +88,22 @@ class Installation:
             raise Refused(f"There is no such tenant: give --tenant {names or 'its id'}.") from None
 
 
-def find_installation(state_dir: Path) -> Installation:
-    """The environment's database when it names one, else that of the stack that runs in ``state_dir``.
+def find_installation(state_dir: Path | None) -> Installation:
+    """The stack that runs in ``state_dir``; without one the environment's database, or the stack in .local.
 
-    Raises Refused when there is neither, SettingsError for a wrong environment.
+    Raises Refused when there is none, or when it could be both, SettingsError for a wrong environment.
     """
-    if os.environ.get("DATABASE_URL") or os.environ.get("CLOUD_SQL_INSTANCE"):
+    folder = state_dir or _USUAL_STATE_DIR
+    named = os.environ.get("DATABASE_URL") or os.environ.get("CLOUD_SQL_INSTANCE")
+    if named and state_dir is None:
+        if (folder / "stack.json").exists():
+            raise Refused(
+                f"The environment names a database, and a stack runs in {folder}: say --state-dir "
+                f"{folder} to work on the stack, or stop it."
+            )
         return Installation(read_settings({**_PATIENT, **os.environ}), ())
-    try:
-        stack = json.loads((state_dir / "stack.json").read_text(encoding="utf-8"))
-        secret = (state_dir / "master-secret").read_text(encoding="utf-8")
-    except OSError:
-        raise Refused(
-            f"No stack runs in {state_dir}: start one with make run, name its --state-dir, or set "
-            "DATABASE_URL."
-        ) from None
+    stack = running_stack(folder)
+    secret = _master_secret(folder)
     settings = read_settings(
         {
             **_PATIENT,
@@ -104,3 +115,27 @@ def find_installation(state_dir: Path) -> Installation:
         }
     )
     return Installation(settings, tuple(stack["tenants"]))
+
+
+def running_stack(state_dir: Path | None) -> Json:
+    """What the stack of a folder says about itself. Raises Refused when none runs there."""
+    folder = state_dir or _USUAL_STATE_DIR
+    try:
+        stack: Json = json.loads((folder / "stack.json").read_text(encoding="utf-8"))
+        host, _, port = stack["firestore_emulator_host"].rpartition(":")
+        # A stack that was killed may have left its description behind.
+        socket.create_connection((host, int(port)), timeout=2).close()
+    except OSError:
+        raise Refused(
+            f"No stack runs in {folder}: start one with make run, name its --state-dir, or set DATABASE_URL."
+        ) from None
+    return stack
+
+
+def _master_secret(folder: Path) -> str:
+    try:
+        return (folder / "master-secret").read_text(encoding="utf-8")
+    except OSError:
+        raise Refused(
+            f"The stack's master-secret in {folder} can't be read: run this as its owner."
+        ) from None

@@ -2,65 +2,61 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
+from sqlalchemy import Engine, text
 
+from ops.installation import (
+    DEFAULT_STATE_DIR,
+    Refused,
+    StateDirOption,
+    TenantOption,
+    find_installation,
+    refusals,
+    running_stack,
+)
 from shared.model import PatientKey, TenantId
+from shared.persistence.unit_of_work import unit_of_work
 from shared.projections.documents import patient_state_path
 
 _LOOK_AFTER_S = 1.0
+_HAS_PATIENT = text(
+    "SELECT true FROM patient_context WHERE tenant_id = :tenant AND patient_key = :patient_key"
+)
 
 Json = Mapping[str, Any]
 
 
-class NothingToWatch(Exception):
-    """No stack runs, or it has no such patient; the message says which."""
-
-
 def watch(
     patient_key: Annotated[str, typer.Argument(help="The patient's key, as search and stack.json give it.")],
-    state_dir: Annotated[Path, typer.Option(help="Where the running stack keeps its stack.json.")] = Path(
-        ".local"
-    ),
-    tenant: Annotated[
-        str | None, typer.Option(help="The tenant's id or name; found by the patient's key when absent.")
-    ] = None,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    tenant: TenantOption = None,
 ) -> None:
     """Prints each change of a patient's document, and how long after the Send it came, until Ctrl-C."""
-    try:
-        stack = _running_stack(state_dir)
-        tenant_id = find_tenant(stack, patient_key, tenant)
-        _watch_until_interrupted(stack, patient_state_path(tenant_id, PatientKey(patient_key)))
-    except NothingToWatch as error:
-        typer.echo(f"mobius: {error}", err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        return
+    with refusals():
+        stack = running_stack(state_dir)
+        installation = find_installation(state_dir)
+        asked = installation.tenants if tenant is None else (installation.tenant(tenant),)
+        tenant_id = find_tenant(installation.engine, asked, patient_key)
+        try:
+            _watch_until_interrupted(stack, patient_state_path(tenant_id, PatientKey(patient_key)))
+        except KeyboardInterrupt:
+            return
 
 
-def find_tenant(stack: Json, patient_key: str, tenant: str | None) -> TenantId:
-    """The tenant that has the patient, looked for in ``tenant`` alone (an id or a name) when given.
-
-    Raises NothingToWatch when there is no such tenant, or no such patient in it.
-    """
-    asked = [each for each in stack["tenants"] if tenant in (None, each["tenant_id"], each["name"])]
-    if not asked:
-        raise NothingToWatch(f"The running stack has no tenant {tenant}.")
-    for each in asked:
-        if any(patient["patient_key"] == patient_key for patient in each["patients"]):
-            return TenantId(UUID(each["tenant_id"]))
-    where = f"Tenant {tenant}" if tenant else "The running stack"
-    raise NothingToWatch(f"{where} has no patient with this key; stack.json and search give the keys.")
+def find_tenant(engine: Engine, asked: Iterable[TenantId], patient_key: str) -> TenantId:
+    """The tenant of those ``asked`` that has the patient. Raises Refused when none has."""
+    for tenant_id in asked:
+        with unit_of_work(engine, tenant_id) as uow:
+            if uow.value(_HAS_PATIENT, tenant=tenant_id, patient_key=patient_key):
+                return tenant_id
+    raise Refused("No tenant of the running stack has a patient with this key; search and intake give keys.")
 
 
 def change_line(document: Json, now: datetime) -> str:
@@ -96,18 +92,6 @@ def _asserted(submission: Json) -> str:
         if submission[f"override_{name}"]
     ]
     return ", ".join(values) + (" (confirmed)" if submission["confirmed"] else " (overridden)")
-
-
-def _running_stack(state_dir: Path) -> Json:
-    none = NothingToWatch(f"No stack runs in {state_dir}: start one with make run, or name its --state-dir.")
-    try:
-        stack: Json = json.loads((state_dir / "stack.json").read_text(encoding="utf-8"))
-        host, _, port = stack["firestore_emulator_host"].rpartition(":")
-        # A stack that was killed may have left its description behind.
-        socket.create_connection((host, int(port)), timeout=2).close()
-    except OSError:
-        raise none from None
-    return stack
 
 
 def _watch_until_interrupted(stack: Json, path: str) -> None:

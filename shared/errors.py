@@ -85,6 +85,10 @@ class StillRunning(MobiusError):
     retry_after_s = 1
 
 
+class Collided(StillRunning):
+    """Two requests got into each other's way in a way that the second try won't meet again."""
+
+
 class AlreadyClaimed(MobiusError):
     """Somebody else has taken the item on."""
 

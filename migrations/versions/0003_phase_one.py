@@ -62,6 +62,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'open'"),
     )
     op.execute("GRANT UPDATE (reassess_at) ON patient_context TO mobius_app")
+    op.execute("GRANT UPDATE (outbox_id) ON outbox TO mobius_app")
     op.execute("GRANT SELECT (reassess_at) ON patient_context TO mobius_worker")
     op.execute("GRANT SELECT (tenant_id, invocation_id, last_seen_at, status) ON invocation TO mobius_worker")
     op.execute("CREATE POLICY every_tenant ON invocation FOR SELECT TO mobius_worker USING (true)")
@@ -77,6 +78,7 @@ def downgrade() -> None:
     op.execute("DROP TRIGGER tell_inboxes ON app_user")
     op.execute("DROP FUNCTION tell_inboxes()")
     op.execute("DROP POLICY every_tenant ON invocation")
+    op.execute("REVOKE UPDATE (outbox_id) ON outbox FROM mobius_app")
     op.execute(
         "REVOKE SELECT (tenant_id, invocation_id, last_seen_at, status) ON invocation FROM mobius_worker"
     )

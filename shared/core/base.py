@@ -12,7 +12,7 @@ from shared.attendance import first_view, invocation_of, visit_of
 from shared.decisions.display import is_permitted
 from shared.decisions.engine import decide
 from shared.decisions.policy import Policy
-from shared.errors import Forbidden, MobiusError, NotFound
+from shared.errors import Collided, Forbidden, MobiusError, NotFound
 from shared.messaging.codec import Message, PresenceMessage, ProjectMessage
 from shared.messaging.publisher import Publisher
 from shared.model import (
@@ -29,7 +29,7 @@ from shared.persistence.denials import write_denial
 from shared.persistence.policies import policy_in
 from shared.persistence.readings import ActorReading, PatientReading
 from shared.persistence.unit_of_work import UnitOfWork
-from shared.persistence.visits import SessionTaken, write_visit
+from shared.persistence.visits import write_visit
 from shared.security.actor import admit
 from shared.views import Caller, Origin, System
 from shared.web.logging import LogCode, log
@@ -208,11 +208,11 @@ def existing(reading: PatientReading) -> PatientState:
     return reading.patient
 
 
-def again_if_taken(use_case: Callable[[], T]) -> T:
-    """Runs a use case again when another request of the same tab began its session at the same moment."""
+def again_if_collided(use_case: Callable[[], T]) -> T:
+    """Runs a use case again that collided with another request, as the first two of a tab may."""
     for _ in range(_TRIES - 1):
         try:
             return use_case()
-        except SessionTaken:
+        except Collided:
             continue
     return use_case()

@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 
 from shared.attendance import closing_visit, first_view, invocation_of, visit_of
-from shared.core.base import again_if_taken, existing, permit
+from shared.core.base import again_if_collided, existing, permit
 from shared.core.surfacing import Surfacing
 from shared.decisions.acknowledgement import is_confirmation
 from shared.decisions.outcome import OutcomeFacts, compute_outcome
@@ -70,7 +70,7 @@ class Sending(Surfacing):
             self._tell(caller, written.subjects, told)
             return stored_submission(change, written.at, request_hash)
 
-        return again_if_taken(store)
+        return again_if_collided(store)
 
     def persist_dismissal(self, caller: Caller, dismissal: Dismissal) -> OutcomeKind:
         """Sets a response aside and says what became of it.
@@ -110,7 +110,7 @@ class Sending(Surfacing):
             self._tell(caller, written.subjects, told)
             return outcome
 
-        return again_if_taken(store)
+        return again_if_collided(store)
 
     def record_interaction(
         self, caller: Caller, kind: InteractionKind, patient_key: PatientKey | None
@@ -153,7 +153,7 @@ class Sending(Surfacing):
             else:
                 self._tell(caller, invocation_id=visit.invocation_id if visit else None)
 
-        again_if_taken(note)
+        again_if_collided(note)
 
     def _idempotency(
         self, caller: Caller, send: Send, endpoint: str, key: str | None

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from shared.attendance import current_session
-from shared.core.base import Undecided, again_if_taken, permit
+from shared.core.base import Undecided, again_if_collided, permit
 from shared.core.surfacing import Surfacing
 from shared.decisions.detection import Sighting, detect_record
 from shared.decisions.display import Display, Surrounding, decide_display, is_permitted, visible_snapshot
@@ -85,7 +85,7 @@ class Viewing(Surfacing):
                 undecided=looked.undecided,
             )
 
-        return again_if_taken(look)
+        return again_if_collided(look)
 
     def get_panel_state(self, caller: Caller, patient_key: PatientKey) -> PanelView:
         """As ``get_patient_state``, with history and inbox."""
@@ -109,7 +109,7 @@ class Viewing(Surfacing):
                 inbox=reading.inbox,
             )
 
-        return again_if_taken(look)
+        return again_if_collided(look)
 
     def get_history(
         self, caller: Caller, patient_key: PatientKey, *, limit: int, before: int | None
@@ -129,7 +129,7 @@ class Viewing(Surfacing):
             self._tell(caller, invocation_id=told)
             return msgspec.structs.replace(reading, history=_readable(reading.history, actor, policy))
 
-        events = again_if_taken(look).history
+        events = again_if_collided(look).history
         has_more, shown = len(events) > limit, events[:limit]
         return HistoryPage(events=shown, has_more=has_more, next_before=shown[-1].seq if has_more else None)
 

@@ -129,13 +129,21 @@ def _leaf_problems(value: object, kind: Any, path: str) -> Iterator[Problem]:
         # A description written for people says more than "expected `str` matching regex".
         described = [n.description for n in notes if isinstance(n, msgspec.Meta) and n.description]
         reason = f"must be {described[0]}" if described else str(refusal).split(" - at ")[0]
-        is_enum = isinstance(plain, type) and issubclass(plain, Enum)
-        yield Problem(path, "is not an allowed value" if is_enum else reason, _members(plain))
+        if plain is bool:
+            reason = "must be true or false"
+        elif allowed := _allowed(plain, notes):
+            yield Problem(path, "is not an allowed value", allowed)
+            return
+        yield Problem(path, reason)
         return
     for note in notes:
         if isinstance(note, Check) and (problem := note.find(converted)):
             yield problem.below(path) if problem.path else problem._replace(path=path)
 
 
-def _members(kind: Any) -> tuple[str, ...]:
-    return tuple(str(m.value) for m in kind) if isinstance(kind, type) and issubclass(kind, Enum) else ()
+def _allowed(kind: Any, notes: tuple[Any, ...]) -> tuple[str, ...]:
+    """The members of a closed set that the checks beside it let through; nothing for other kinds."""
+    if not (isinstance(kind, type) and issubclass(kind, Enum)):
+        return ()
+    checks = [note for note in notes if isinstance(note, Check)]
+    return tuple(str(m.value) for m in kind if not any(check.find(m) for check in checks))

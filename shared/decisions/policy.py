@@ -81,8 +81,8 @@ Line = Annotated[
     str,
     msgspec.Meta(
         max_length=LINE_LIMIT,
-        # No control characters, and no lone surrogates, which a database refuses.
-        pattern=r"\A(?=.*\S)[^\x00-\x1f\x7f\ud800-\udfff]*\Z",
+        # No control characters, nothing that ends a line, and no lone surrogates, which a database refuses.
+        pattern=r"\A(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]*\Z",
         description=f"one line of 1 to {LINE_LIMIT} characters, not blank",
     ),
 ]

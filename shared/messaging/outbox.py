@@ -7,7 +7,8 @@ from sqlalchemy import text
 from shared.model import TenantId
 from shared.persistence.unit_of_work import UnitOfWork
 
-# Forced: the document is written even if it looks right. A row that is still waiting is asked for anew.
+# Forced: the document is written even if it looks right. A row that is still waiting is asked for anew,
+# under a new id, so that a projector that read it before can't confirm it away.
 _ASK = text("""
 INSERT INTO outbox (tenant_id, outbox_id, subject_type, subject, version, forced)
 SELECT c.tenant_id, gen_random_uuid(), 'patient', c.patient_context_id, c.version, true
@@ -17,7 +18,7 @@ SELECT u.tenant_id, gen_random_uuid(), 'user', u.user_id,
     CAST(CAST(pg_current_xact_id() AS text) AS bigint), true
 FROM app_user u WHERE u.tenant_id = :tenant
 ON CONFLICT (tenant_id, subject_type, subject, version)
-DO UPDATE SET forced = true, attempts = 0, next_attempt_at = now()
+DO UPDATE SET outbox_id = excluded.outbox_id, forced = true, attempts = 0, next_attempt_at = now()
 """)
 
 

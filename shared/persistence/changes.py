@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
+from shared.errors import Collided
 from shared.ledger.events import Event
 from shared.model import (
     AssertedProceed,
@@ -37,7 +38,6 @@ from shared.persistence.visits import (
     INVOCATION,
     VISIT,
     VISITED,
-    SessionTaken,
     Visit,
     visit_parameters,
 )
@@ -218,7 +218,7 @@ FROM context c
 def write_change(uow: UnitOfWork, tenant_id: TenantId, change: Change) -> Written:
     """Writes ``change`` in one statement. The caller holds the patient's lock and commits.
 
-    Raises SessionTaken when the visit's session was begun by another request meanwhile.
+    Raises Collided when another request of the same tab began the visit's session meanwhile.
     """
     found = uow.value(
         _WRITE,
@@ -241,7 +241,7 @@ def write_change(uow: UnitOfWork, tenant_id: TenantId, change: Change) -> Writte
     )
     written = msgspec.json.decode(found, type=Written)
     if not written.visited:
-        raise SessionTaken
+        raise Collided
     return written
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, TextClause
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from shared.errors import DatabaseUnavailable, MobiusError, Overloaded, StillRunning
+from shared.errors import Collided, DatabaseUnavailable, MobiusError, Overloaded, StillRunning
 from shared.model import PatientContextId, PatientKey, TenantId
 
 _PATIENT_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -191,8 +191,10 @@ def _sentences() -> Iterator[None]:
 
 def _sentence(error: BaseException) -> BaseException:
     code = _code(error)
-    if code in (_LOCK_NOT_AVAILABLE, _DEADLOCK):
+    if code == _LOCK_NOT_AVAILABLE:
         return StillRunning()
+    if code == _DEADLOCK:
+        return Collided()
     if code == _UNIQUE_VIOLATION and _constraint(error) == "uq_mini_submission_idempotency":
         # The same key, at the same moment, about two patients: whichever came first is still running.
         return StillRunning()

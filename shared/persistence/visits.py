@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import text
 
-from shared.errors import StillRunning
+from shared.errors import Collided
 from shared.ledger.events import Event
 from shared.model import (
     Frozen,
@@ -26,10 +26,6 @@ from shared.model import (
     UserId,
 )
 from shared.persistence.unit_of_work import UnitOfWork
-
-
-class SessionTaken(StillRunning):
-    """Another request of this very tab began the session at the same moment: look again, it is there now."""
 
 
 class SessionReading(Frozen, frozen=True):
@@ -175,7 +171,8 @@ def write_visit(
 ) -> None:
     """Writes a visit and events that change no state, at the end of ``context``'s chain.
 
-    Raises SessionTaken when the session was begun by another request meanwhile; the caller commits.
+    Raises Collided when another request of the same tab began the session meanwhile: it is there now. The
+    caller commits.
     """
     visited = uow.value(
         _WRITE,
@@ -185,4 +182,4 @@ def write_visit(
         **visit_parameters(visit, invocation_id),
     )
     if not visited:
-        raise SessionTaken
+        raise Collided

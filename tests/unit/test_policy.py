@@ -75,7 +75,7 @@ def test_every_mistake_is_named_at_once_with_path_reason_and_what_is_allowed() -
     assert problems_of(edited(edit)) == {
         "decisions.signals['claim.denied'].proceed": (
             "decisions.signals['claim.denied'].proceed: is not an allowed value"
-            " (allowed: grey, green, yellow, blue)"
+            " (allowed: grey, green, yellow)"
         ),
         "decisions.signals['claim.denied'].task": (
             "decisions.signals['claim.denied'].task: gives {when} the unknown format 'epoch'"

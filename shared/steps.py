@@ -23,6 +23,7 @@ from shared.ledger.events import (
 )
 from shared.model import (
     Actor,
+    Assignment,
     AssignmentId,
     AssignmentStatus,
     Decision,
@@ -92,10 +93,7 @@ def sent(
         idempotency_key_hash=key_hash.hex() if key_hash else None,
         request_hash=request_hash.hex() if request_hash else None,
     )
-    # A Send resolves what it answers: all that is open, or, when it came too late, its own response's.
-    resolved = tuple(
-        item for item in state.open_assignments if not superseded or item.system_response_id == answered
-    )
+    resolved = _closed_with(answered, latest, state)
     payloads: list[Payload] = [
         UserAcknowledged(
             mini_submission_id=submission.mini_submission_id,
@@ -149,13 +147,9 @@ def dismissed(
     answered = dismissal.system_response_id or latest.system_response_id
     is_latest = answered == latest.system_response_id
     leaves_work = OutcomeKind.DISMISSED in policy.notifications.on_outcomes
-    closed = tuple(
-        item
-        for item in state.open_assignments
-        if not leaves_work and (is_latest or item.system_response_id == answered)
-    )
+    closed = () if leaves_work else _closed_with(answered, latest, state)
     opened: tuple[NewAssignment, ...] = ()
-    if is_latest:
+    if is_latest and latest.needs_ack:
         opened = new_assignments(OutcomeKind.DISMISSED, latest, state, policy)
     payloads: list[Payload] = [
         UserDismissed(system_response_id=answered, reason=dismissal.reason, surface=caller.surface),
@@ -227,6 +221,21 @@ def new_assignments(
         )
         for item in items
     )
+
+
+def _closed_with(
+    answered: SystemResponseId, latest: SystemResponse, state: PatientState
+) -> tuple[Assignment, ...]:
+    """The open items that end when somebody answers a response: all of them when it is the latest.
+
+    When it came too late, those that were made for it, unless the latest has gone unacknowledged too: then
+    they are its items as well, and nothing would bring it back to anybody.
+    """
+    if answered == latest.system_response_id:
+        return state.open_assignments
+    if state.outcome is OutcomeKind.UNACKNOWLEDGED:
+        return ()
+    return tuple(item for item in state.open_assignments if item.system_response_id == answered)
 
 
 def created(item: NewAssignment) -> AssignmentCreated:

@@ -33,6 +33,18 @@ END
 $$
 """
 
+# Before any row is locked: a transaction that makes an item for a role reads who has that role. It holds
+# this lock shared, so a user who joins meanwhile is either seen by it or sees the item.
+_HOLD_ITEMS = """
+CREATE FUNCTION hold_items() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(
+        hashtextextended(lower(nullif(current_setting('app.tenant_id', true), '')), 0));
+    RETURN NULL;
+END
+$$
+"""
+
 
 def upgrade() -> None:
     """Adds them."""
@@ -66,6 +78,11 @@ def upgrade() -> None:
     op.execute("GRANT SELECT (reassess_at) ON patient_context TO mobius_worker")
     op.execute("GRANT SELECT (tenant_id, invocation_id, last_seen_at, status) ON invocation TO mobius_worker")
     op.execute("CREATE POLICY every_tenant ON invocation FOR SELECT TO mobius_worker USING (true)")
+    op.execute(_HOLD_ITEMS)
+    op.execute(
+        "CREATE TRIGGER hold_items BEFORE INSERT OR UPDATE OF role, status ON app_user "
+        "FOR EACH STATEMENT EXECUTE FUNCTION hold_items()"
+    )
     op.execute(_TELL_INBOXES)
     op.execute(
         "CREATE TRIGGER tell_inboxes AFTER INSERT OR UPDATE OF role, status ON app_user "
@@ -77,6 +94,8 @@ def downgrade() -> None:
     """Takes them away, on a filled database too."""
     op.execute("DROP TRIGGER tell_inboxes ON app_user")
     op.execute("DROP FUNCTION tell_inboxes()")
+    op.execute("DROP TRIGGER hold_items ON app_user")
+    op.execute("DROP FUNCTION hold_items()")
     op.execute("DROP POLICY every_tenant ON invocation")
     op.execute("REVOKE UPDATE (outbox_id) ON outbox FROM mobius_app")
     op.execute(

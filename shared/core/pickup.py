@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from uuid_utils.compat import uuid7
 
+from shared.attendance import invocation_of
 from shared.core.base import Undecided, existing
 from shared.core.surfacing import Surfacing
 from shared.decisions.outcome import OutcomeFacts, compute_outcome
@@ -67,7 +68,7 @@ class Pickup(Surfacing):
     def reassess(self, system: System, patient_context_id: PatientContextId) -> bool:
         """Decides anew about a patient whose facts or policy changed; False when another is at it.
 
-        When a decision raises, it is tried again a minute later.
+        When a decision raises, so does this (Undecided), and it is tried again a minute later.
         """
         with unit_of_work(self._engine, system.tenant_id, lock=patient_context_id, skip_locked=True) as uow:
             if uow.locked is None:
@@ -78,10 +79,10 @@ class Pickup(Surfacing):
                 written, _ = self._respond(uow, system, reading, None, policy)
             except Undecided:
                 postpone_reassess(uow, system.tenant_id, patient_context_id)
-                written = None
-            else:
-                if written is None:
-                    clear_reassess(uow, system.tenant_id, patient_context_id)
+                uow.commit()
+                raise
+            if written is None:
+                clear_reassess(uow, system.tenant_id, patient_context_id)
             uow.commit()
         self._tell(system, written.subjects if written else ())
         return True
@@ -123,6 +124,7 @@ class Pickup(Surfacing):
                 ack_due_at=state.ack_due_at,
                 correlation_id=caller.correlation_id,
                 opened=(opened,),
+                invocation_id=invocation_of(reading),
                 events=events_of(caller, actor.user_id, [created(opened)]),
             )
             written = write_change(uow, caller.tenant_id, change)
@@ -169,6 +171,7 @@ class Pickup(Surfacing):
                 correlation_id=caller.correlation_id,
                 claimed=item.assignment_id,
                 claimed_by=actor.user_id,
+                invocation_id=invocation_of(reading),
                 events=events_of(caller, actor.user_id, [claimed]),
             )
             written = write_change(uow, caller.tenant_id, change)

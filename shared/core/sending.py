@@ -103,6 +103,8 @@ class Sending(Surfacing):
                 )
                 outcome = compute_outcome(facts, policy).value or OutcomeKind.DISMISSED
                 if outcome in reading.settled_as:
+                    self._attend(uow, caller, reading, actor, policy, state.patient_context_id)
+                    uow.commit()
                     return outcome
                 change = dismissed(caller, actor, dismissal, state, latest, policy)
                 written, told = self._write(uow, caller, reading, actor, policy, change)

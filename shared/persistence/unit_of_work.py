@@ -91,7 +91,7 @@ def unit_of_work(
     With ``skip_locked`` nobody waits: ``locked`` is None when another holds it.
     """
     with _sentences(), _connected(engine, _begin(tenant_id, lock, skip_locked)) as (connection, rows):
-        uow = UnitOfWork(connection, PatientKey(rows[0][0]) if lock is not None and rows else None)
+        uow = UnitOfWork(connection, _locked(rows))
         yield uow
         if not uow.committed:
             # A reading is over: in plain text one round trip, where the pool's own rollback takes three.
@@ -109,6 +109,11 @@ def flight(engine: Engine, tenant_id: TenantId, statement: str) -> list[Any]:
         return rows
 
 
+def _locked(rows: list[Any]) -> PatientKey | None:
+    # The first row, if there is any, says that the tenant's users stay as they are.
+    return PatientKey(rows[1][0]) if len(rows) > 1 else None
+
+
 def _begin(
     tenant_id: TenantId | None,
     lock: PatientKey | PatientContextId | None = None,
@@ -121,7 +126,10 @@ def _begin(
         column = "patient_context_id" if isinstance(lock, UUID) else "patient_key"
         if not _PATIENT_KEY.fullmatch(str(lock)):
             raise ValueError("a patient key that was not checked")
+        # First what keeps a tenant's users as they are: a change to their roles waits for the changes to
+        # items that are under way, and those that follow see it (see tell_inboxes in the migrations).
         statement += (
+            f"; SELECT pg_advisory_xact_lock_shared(hashtextextended('{UUID(str(tenant_id))}', 0))"
             f"; SELECT patient_key FROM patient_context WHERE tenant_id = '{UUID(str(tenant_id))}' "
             f"AND {column} = '{lock}' FOR NO KEY UPDATE{' SKIP LOCKED' if skip_locked else ''}"
         )

@@ -42,7 +42,7 @@ def read_fields(
     # A field that was wrong is None for the rules between fields, and is complained about only once.
     request = request_type(**values)
     named = {error.field for error in errors}
-    errors.extend(problem for problem in request.problems() if problem.field not in named)
+    errors.extend(problem for problem in request.problems(named) if problem.field not in named)
     return request, errors
 
 

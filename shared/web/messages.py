@@ -6,7 +6,7 @@ absent is null.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -47,10 +47,10 @@ class Request(Struct, frozen=True, kw_only=True):
 
     tenant_id: TenantId | None = None
 
-    def problems(self) -> Iterable[FieldError]:
+    def problems(self, wrong: Collection[str]) -> Iterable[FieldError]:  # noqa: ARG002 -- some rules need it
         """What is wrong between fields that are right one by one.
 
-        Looks at optional fields only: a required one that is missing or wrong is None here.
+        A field that is missing or wrong is None here; those named in ``wrong`` are complained about already.
         """
         return ()
 
@@ -90,7 +90,7 @@ class StatusRequest(Request, frozen=True, kw_only=True):
     site: SiteText | None = None
     page_signature: NameText | None = None
 
-    def problems(self) -> Iterable[FieldError]:
+    def problems(self, wrong: Collection[str]) -> Iterable[FieldError]:  # noqa: ARG002 -- some rules need it
         """A patient is named one way."""
         if self.patient_key is not None and self.detection is not None:
             yield FieldError("detection", "must not be given together with patient_key")
@@ -173,9 +173,9 @@ class AckRequest(Request, frozen=True, kw_only=True):
         """The note, under whichever of its two names it came."""
         return self.note_text or self.note or ""
 
-    def problems(self) -> Iterable[FieldError]:
+    def problems(self, wrong: Collection[str]) -> Iterable[FieldError]:
         """There is one note and at least one asserted value (plan 2.1)."""
-        if self.note_text is None and self.note is None:
+        if self.note_text is None and self.note is None and not {"note_text", "note"} & set(wrong):
             yield FieldError("note_text", "is required")
         if self.note_text is not None and self.note is not None and self.note_text != self.note:
             yield FieldError("note", "must say the same as note_text when both are given")
@@ -322,7 +322,7 @@ class InteractionRequest(Request, frozen=True, kw_only=True):
     application_id: NameText | None = None
     page_signature: NameText | None = None
 
-    def problems(self) -> Iterable[FieldError]:
+    def problems(self, wrong: Collection[str]) -> Iterable[FieldError]:  # noqa: ARG002 -- some rules need it
         """What leaves a patient says whom."""
         if self.kind in (InteractionKind.SWITCHED, InteractionKind.NAVIGATED) and self.patient_key is None:
             yield FieldError("patient_key", "is required: it is the patient who is left")

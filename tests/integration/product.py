@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeVar
 from unittest.mock import patch
 from uuid import UUID, uuid4
 
@@ -17,7 +20,7 @@ import msgspec
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from werkzeug.test import TestResponse
 
 from ops import demo_load
@@ -25,8 +28,9 @@ from ops.demo import DemoTenant, demo_tenants
 from ops.schema import DatabaseUrls, prepare_database
 from shared import runtime, settings
 from shared.core import SharedPatientStateCore
+from shared.decisions.policy import decode_policy, encode_policy
 from shared.messaging import publisher
-from shared.messaging.codec import ProjectMessage
+from shared.messaging.codec import Message
 from shared.model import CorrelationId, PatientContextId, Surface, TenantId, UserId
 from shared.persistence import database
 from shared.persistence.database import driver_url
@@ -34,7 +38,9 @@ from shared.projections import store
 from shared.security.identity import Identity, development_token
 from shared.views import Caller
 from shared.web.registry import ENDPOINTS
-from tests.stack import Stack
+from tests.stack import Stack, eventually
+
+T = TypeVar("T")
 
 ORIGIN = "chrome-extension://abcdefghijklmnop"
 NOTE = "Called the payer about Member-4711."
@@ -46,7 +52,20 @@ _TARGETS = {
     **{each.key: (each.target, each.source, "http") for each in ENDPOINTS},
     "projector/project": ("project", "functions/projector/main.py", "cloudevent"),
     "scheduler/relay": ("relay", "functions/scheduler/main.py", "http"),
+    "scheduler/sweep": ("sweep", "functions/scheduler/main.py", "http"),
+    "scheduler/tidy": ("tidy", "functions/scheduler/main.py", "http"),
 }
+
+_WRITTEN = (
+    "system_response",
+    "mini_submission",
+    "response_outcome",
+    "assignment",
+    "event_log",
+    "invocation",
+    "session",
+    "session_view",
+)
 
 
 class RecordingPublisher:
@@ -54,9 +73,9 @@ class RecordingPublisher:
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure
-        self.messages: list[ProjectMessage] = []
+        self.messages: list[Message] = []
 
-    def publish(self, messages: Sequence[ProjectMessage]) -> None:
+    def publish(self, messages: Sequence[Message]) -> None:
         if self.failure is not None:
             raise self.failure
         self.messages.extend(messages)
@@ -136,11 +155,20 @@ class Clinic:
         token = development_token(project, self.users[user].user_id, self.tenant_id, 600)
         return {"Authorization": f"Bearer {token}"}
 
-    def caller(self, user: int = 0) -> Caller:
+    def caller(
+        self, user: int = 0, *, session: bytes | None = None, signed_in_at: datetime | None = None
+    ) -> Caller:
         identity = Identity(
-            tenant_id=self.tenant_id, user_id=self.users[user].user_id, issued_at=datetime.now(UTC)
+            tenant_id=self.tenant_id,
+            user_id=self.users[user].user_id,
+            issued_at=signed_in_at or datetime.now(UTC),
         )
-        return Caller(identity=identity, surface=Surface.MINI, correlation_id=CorrelationId(uuid4()))
+        return Caller(
+            identity=identity,
+            surface=Surface.MINI,
+            correlation_id=CorrelationId(uuid4()),
+            session=session,
+        )
 
     def post(
         self, endpoint: str, body: object, *, user: int = 0, headers: dict[str, str] | None = None
@@ -158,8 +186,8 @@ class Clinic:
     def status(self, number: int, **options: Any) -> dict[str, Any]:
         return self.answer("mini/status", self.names(number), **options)
 
-    def names(self, number: int) -> dict[str, Any]:
-        return {"session_id": "s-1", "patient_key": self.key(number)}
+    def names(self, number: int, session: str = "s-1") -> dict[str, Any]:
+        return {"session_id": session, "patient_key": self.key(number)}
 
     def says(self, number: int, **fields: Any) -> dict[str, Any]:
         return {**self.names(number), "note_text": NOTE, "override_tasking": "review", **fields}
@@ -173,17 +201,43 @@ class Clinic:
             found = connection.execute(text(statement), {"tenant": self.tenant_id, **values})
             return list(found) if found.returns_rows else []
 
+    @contextmanager
+    def holding(self, statement: str, **values: object) -> Iterator[Callable[[int], None]]:
+        """Keeps a transaction open in which the owner ran ``statement``, and commits it in the end.
+
+        Gives a function that returns once so many others wait for it, or for those who do.
+        """
+        with _owner(self.product.urls.owner).begin() as connection:
+            connection.execute(text(f"SET LOCAL app.tenant_id = '{self.tenant_id}'"))
+            connection.execute(text(statement), {"tenant": self.tenant_id, **values})
+
+            def waits_for(count: int) -> None:
+                query = "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0"
+                assert eventually(lambda: self.sql(query)[0][0] == count, within_s=10)
+
+            yield waits_for
+
+    def rows(self, table: str, where: str = "true") -> list[Any]:
+        """This tenant's rows of ``table``, the oldest first."""
+        return self.sql(f"SELECT * FROM {table} WHERE tenant_id = :tenant AND {where} ORDER BY created_at")  # noqa: S608 -- our own names
+
     def count(self, table: str, where: str = "true") -> int:
         return int(self.sql(f"SELECT count(*) FROM {table} WHERE tenant_id = :tenant AND {where}")[0][0])  # noqa: S608 -- our own names
 
     def counts(self) -> dict[str, int]:
-        """How many rows there are of everything that a change may write."""
-        tables = ("system_response", "mini_submission", "response_outcome", "assignment", "event_log")
-        return {table: self.count(table) for table in tables} | {
-            "version": int(
-                self.sql("SELECT sum(version) FROM patient_context WHERE tenant_id = :tenant")[0][0]
-            )
-        }
+        """How many rows there are of everything that a request may write."""
+        counted = ", ".join(
+            f"(SELECT count(*) FROM {table} WHERE tenant_id = :tenant) AS {table}"  # noqa: S608 -- our own names
+            for table in _WRITTEN
+        )
+        version = "(SELECT sum(version) FROM patient_context WHERE tenant_id = :tenant) AS version"
+        (row,) = self.sql(f"SELECT {counted}, {version}")
+        return {name: int(count) for name, count in row._mapping.items()}
+
+    def written_since(self, before: dict[str, int]) -> dict[str, int]:
+        """What ``counts`` has more than before, by name; nothing else changed."""
+        after = self.counts()
+        return {name: after[name] - before[name] for name in after if after[name] != before[name]}
 
     def outbox(self, subject: UUID) -> list[Any]:
         return self.sql(
@@ -207,12 +261,44 @@ class Clinic:
             code=code,
         )
 
-    def events(self, number: int) -> list[Any]:
+    def events(self, number: int | None) -> list[Any]:
+        """A patient's chain of the ledger; None: the tenant's own."""
         return self.sql(
-            """SELECT * FROM event_log WHERE tenant_id = :tenant AND patient_context_id = :context
-               ORDER BY seq""",
-            context=self.context(number),
+            """SELECT * FROM event_log WHERE tenant_id = :tenant
+               AND patient_context_id IS NOT DISTINCT FROM CAST(:context AS uuid) ORDER BY seq""",
+            context=None if number is None else self.context(number),
         )
+
+    def told(self, number: int | None) -> list[str]:
+        """What happened in a chain, in order: event types, of interactions and outcomes their kind."""
+        return [
+            event.payload_json.get("kind") or event.payload_json.get("outcome") or event.event_type
+            for event in self.events(number)
+        ]
+
+    def chain_holds(self, number: int | None) -> bool:
+        """Whether the events are numbered without a gap and each carries the hash of the one before it."""
+        events = self.events(number)
+        numbered = [event.seq for event in events] == list(range(1, len(events) + 1))
+        linked = all(b.prev_hash == a.hash for a, b in pairwise(events))
+        row = self.rows("tenant")[0] if number is None else self.context_row(number)
+        head = (events[-1].seq, events[-1].hash) if events else (0, None)
+        return numbered and linked and (row.ledger_seq, row.ledger_head) == head
+
+    def publish(self, **changes: Mapping[str, object]) -> int:
+        """Publishes the default policy with ``changes`` merged into its parts; returns its version."""
+        version = self.sql("SELECT max(version) FROM policy_config WHERE tenant_id = :tenant")[0][0] + 1
+        document = _merged(encode_policy(demo_load.default_policy()), {**changes, "version": version})
+        policy = msgspec.json.encode(encode_policy(decode_policy(document))).decode()
+        self.sql(
+            """INSERT INTO policy_config (tenant_id, version, allowlist_rules_json, ui_variants_json,
+                timeout_rules_json, notification_rules_json, decision_rules_json)
+            SELECT :tenant, :version, p -> 'allowlist', p -> 'ui_variants', p -> 'timeouts',
+                p -> 'notifications', p -> 'decisions' FROM (SELECT CAST(:policy AS jsonb) AS p) p""",
+            version=version,
+            policy=policy,
+        )
+        return int(version)
 
     def leave(self) -> None:
         """Asks for nothing any more, so that the stack's own relay has nothing to do here."""
@@ -230,7 +316,10 @@ def new_clinic(product: Product) -> Clinic:
     clinic = msgspec.structs.replace(template, tenant_id=TenantId(uuid4()), users=users, patients=patients)
     with patch.object(demo_load, "demo_tenants", lambda _day: (clinic,)):
         (described,) = demo_load.load_demo(product.urls, settings.settings())
-    return Clinic(product, clinic, described)
+    made = Clinic(product, clinic, described)
+    # Its new users' inboxes: a test that is about them asks for them.
+    made.leave()
+    return made
 
 
 class CountingProxy:
@@ -305,18 +394,41 @@ def closed_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def at_once(doings: Sequence[Callable[[], T]]) -> list[T]:
+    """Does all of ``doings`` at the same moment, each in a thread of its own; returns what came of them."""
+    start = threading.Barrier(len(doings))
+
+    def do(doing: Callable[[], T]) -> T:
+        start.wait()
+        return doing()
+
+    with ThreadPoolExecutor(len(doings)) as pool:
+        return list(pool.map(do, doings))
+
+
 def forget() -> None:
     """Forgets everything that a process makes once of its settings."""
-    if database.engine.cache_info().currsize:
-        database.engine().dispose()
+    for engine in (database.engine, database.app_engine):
+        if engine.cache_info().currsize:
+            engine().dispose()
     for made_once in (
         settings.settings,
         database.engine,
+        database.app_engine,
         runtime.core,
         store._client,
         publisher._client,
     ):
         made_once.cache_clear()
+
+
+def _merged(document: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    merged = dict(document)
+    for name, change in changes.items():
+        old = merged.get(name)
+        both = isinstance(old, Mapping) and isinstance(change, Mapping)
+        merged[name] = _merged(old, change) if both else change
+    return merged
 
 
 @lru_cache(maxsize=2)
@@ -332,4 +444,5 @@ def _urls(stack: Stack) -> DatabaseUrls:
 
 @lru_cache(maxsize=2)
 def _owner(url: str) -> Engine:
-    return create_engine(driver_url(url), poolclass=NullPool)
+    # Pooled: a test asks dozens of times, and signing in takes longer than most of its questions.
+    return create_engine(driver_url(url), pool_pre_ping=True)

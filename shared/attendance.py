@@ -26,11 +26,18 @@ SEEN_EVERY_S = 60
 
 
 def visit_of(
-    caller: Caller, reading: PatientReading, actor: Actor, policy: Policy, shows: PatientContextId | None
+    caller: Caller,
+    reading: PatientReading,
+    actor: Actor,
+    policy: Policy,
+    shows: PatientContextId | None,
+    *,
+    looks: bool = True,
 ) -> Visit | None:
     """What there is to write about the caller's session now that its invocation shows ``shows``.
 
-    None when the client names no session, or when all of it is written already.
+    ``looks`` is false for what shows the user nothing of that patient. None when the client names no session,
+    or when all of it is written already.
     """
     if caller.session is None:
         return None
@@ -41,7 +48,7 @@ def visit_of(
     application = reading.application or (tab.application_id if tab else None)
     page_signature = known_adapter(caller.page_signature, policy) or (tab.page_signature if tab else None)
     variant, _ = variant_for(policy, actor.role)
-    views = shows is not None and (starts or session is None or not session.viewed)
+    views = looks and shows is not None and (starts or session is None or not session.viewed)
     if not starts and not views and tab is not None and tab.idle_s < SEEN_EVERY_S:
         shown = (tab.application_id, tab.page_signature, tab.ui_variant_id, tab.shows, tab.status)
         if shown == (application, page_signature, variant, shows, InvocationStatus.OPEN):

@@ -76,8 +76,6 @@ def upgrade() -> None:
     op.execute("GRANT UPDATE (reassess_at) ON patient_context TO mobius_app")
     op.execute("GRANT UPDATE (outbox_id) ON outbox TO mobius_app")
     op.execute("GRANT SELECT (reassess_at) ON patient_context TO mobius_worker")
-    op.execute("GRANT SELECT (tenant_id, invocation_id, last_seen_at, status) ON invocation TO mobius_worker")
-    op.execute("CREATE POLICY every_tenant ON invocation FOR SELECT TO mobius_worker USING (true)")
     op.execute(_HOLD_ITEMS)
     op.execute(
         "CREATE TRIGGER hold_items BEFORE INSERT OR UPDATE OF role, status ON app_user "
@@ -96,11 +94,7 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION tell_inboxes()")
     op.execute("DROP TRIGGER hold_items ON app_user")
     op.execute("DROP FUNCTION hold_items()")
-    op.execute("DROP POLICY every_tenant ON invocation")
     op.execute("REVOKE UPDATE (outbox_id) ON outbox FROM mobius_app")
-    op.execute(
-        "REVOKE SELECT (tenant_id, invocation_id, last_seen_at, status) ON invocation FROM mobius_worker"
-    )
     op.drop_index(op.f("ix_assignment_tenant_id_claimed_by"), "assignment")
     op.drop_index("ix_session_client", "session")
     op.drop_index(op.f("ix_session_tenant_id_invocation_id"), "session")

@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from sqlalchemy import Engine
 
-from shared.attendance import first_view, invocation_of, visit_of
+from shared.attendance import current_session, first_view, invocation_of, visit_of
 from shared.decisions.display import is_permitted
 from shared.decisions.engine import decide
 from shared.decisions.policy import Policy
-from shared.errors import Collided, Forbidden, MobiusError, NotFound
+from shared.errors import Forbidden, MobiusError, NotFound
 from shared.messaging.codec import Message, PresenceMessage, ProjectMessage
 from shared.messaging.publisher import Publisher
 from shared.model import (
@@ -21,6 +21,7 @@ from shared.model import (
     DeniedReason,
     InvocationId,
     PatientContextId,
+    PatientKey,
     PatientState,
     Surface,
 )
@@ -36,8 +37,6 @@ from shared.web.logging import LogCode, log
 
 T = TypeVar("T")
 
-_TRIES = 3
-
 
 class Undecided(MobiusError):
     """A decision raised: the surface draws blue, and nothing is stored."""
@@ -47,6 +46,13 @@ class RoleForbidden(Forbidden):
     """The tenant's policy does not let this role do it."""
 
     detail = "Your tenant's policy does not allow this to your role."
+
+
+class StillShows(Exception):
+    """The caller's invocation shows another patient, who is to be left first; never leaves the core."""
+
+    def __init__(self, patient_key: PatientKey) -> None:
+        self.patient_key = patient_key
 
 
 class CoreBase:
@@ -132,10 +138,11 @@ class CoreBase:
     ) -> tuple[Written, InvocationId | None]:
         """Writes ``change`` with what the request leaves behind about its session.
 
-        Returns also the invocation whose presence is to be told.
+        Returns also the invocation whose presence is to be told. Raises StillShows.
         """
         if isinstance(origin, System) or actor is None:
             return write_change(uow, origin.tenant_id, change), None
+        refuse_other_patient(reading, policy, change.patient_context_id)
         visit = visit_of(origin, reading, actor, policy, change.patient_context_id)
         whole = change.visited(visit, invocation_of(reading), first_view(origin, actor, visit))
         written = write_change(uow, origin.tenant_id, whole)
@@ -152,8 +159,9 @@ class CoreBase:
     ) -> InvocationId | None:
         """Writes what a request that changes nothing else leaves behind about its session, if anything.
 
-        Returns the invocation whose presence is to be told. The caller commits.
+        Returns the invocation whose presence is to be told. The caller commits. Raises StillShows.
         """
+        refuse_other_patient(reading, policy, shows)
         visit = visit_of(caller, reading, actor, policy, shows)
         if visit is None:
             return None
@@ -201,18 +209,15 @@ def permit(roles: tuple[str, ...], actor: Actor) -> None:
         raise RoleForbidden
 
 
+def refuse_other_patient(reading: PatientReading, policy: Policy, shows: PatientContextId | None) -> None:
+    """Raises StillShows when the caller's invocation shows another patient than this one, if any."""
+    session = current_session(reading, policy)
+    if session is not None and session.shows_key is not None and session.shows != shows:
+        raise StillShows(session.shows_key)
+
+
 def existing(reading: PatientReading) -> PatientState:
     """The patient that a write is about. Raises NotFound when there is none."""
     if reading.patient is None:
         raise NotFound
     return reading.patient
-
-
-def again_if_collided(use_case: Callable[[], T]) -> T:
-    """Runs a use case again that collided with another request, as the first two of a tab may."""
-    for _ in range(_TRIES - 1):
-        try:
-            return use_case()
-        except Collided:
-            continue
-    return use_case()

@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 
 from shared.attendance import closing_visit, first_view, invocation_of, visit_of
-from shared.core.base import again_if_collided, existing, permit
+from shared.core.base import existing, permit, refuse_other_patient
 from shared.core.surfacing import Surfacing
 from shared.decisions.acknowledgement import is_confirmation
 from shared.decisions.outcome import OutcomeFacts, compute_outcome
@@ -70,7 +70,7 @@ class Sending(Surfacing):
             self._tell(caller, written.subjects, told)
             return stored_submission(change, written.at, request_hash)
 
-        return again_if_collided(store)
+        return self._settled(caller, store)
 
     def persist_dismissal(self, caller: Caller, dismissal: Dismissal) -> OutcomeKind:
         """Sets a response aside and says what became of it.
@@ -112,7 +112,7 @@ class Sending(Surfacing):
             self._tell(caller, written.subjects, told)
             return outcome
 
-        return again_if_collided(store)
+        return self._settled(caller, store)
 
     def record_interaction(
         self, caller: Caller, kind: InteractionKind, patient_key: PatientKey | None
@@ -135,7 +135,11 @@ class Sending(Surfacing):
                     visit = None  # it is the patient who is left that this is about: see below
                 elif kind is InteractionKind.CLOSED:
                     visit = closing_visit(caller, reading, actor, policy)
+                elif patient_key is None:
+                    shows = reading.session.shows if reading.session else None
+                    visit = visit_of(caller, reading, actor, policy, shows, looks=False)
                 else:
+                    refuse_other_patient(reading, policy, reading.context)
                     visit = visit_of(caller, reading, actor, policy, reading.context)
                 if visit is not None or (told and kind not in _LEAVING):
                     write_visit(
@@ -155,7 +159,7 @@ class Sending(Surfacing):
             else:
                 self._tell(caller, invocation_id=visit.invocation_id if visit else None)
 
-        again_if_collided(note)
+        self._settled(caller, note)
 
     def _idempotency(
         self, caller: Caller, send: Send, endpoint: str, key: str | None

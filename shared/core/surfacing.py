@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 from shared.attendance import current_session, visit_of
-from shared.core.base import CoreBase, existing
+from shared.core.base import CoreBase, StillShows, existing
 from shared.decisions.engine import is_same_decision
 from shared.decisions.outcome import OutcomeFacts, compute_outcome
 from shared.decisions.policy import Policy
+from shared.errors import Collided, StillRunning
 from shared.ledger.events import OutcomeComputed, Payload
 from shared.model import Actor, InvocationId, OutcomeKind, PatientKey, PatientState
 from shared.persistence.changes import Change, Written
 from shared.persistence.patients import read_patient
 from shared.persistence.readings import PatientReading
 from shared.persistence.unit_of_work import UnitOfWork, unit_of_work
-from shared.persistence.visits import write_visit
+from shared.persistence.visits import was_invalidated, write_visit
 from shared.steps import events_of, new_response, responded
 from shared.views import Caller, Origin
+
+T = TypeVar("T")
+_TRIES = 5
 
 
 class Surfacing(CoreBase):
     """What looking changes."""
+
+    def _settled(self, caller: Caller, use_case: Callable[[], T]) -> T:
+        """Runs a use case, again when it collided with another request, as the first two of a tab may.
+
+        A patient whom the caller's invocation showed until now is left first: whatever turns a tab to
+        another record invalidates what it showed.
+        """
+        for _ in range(_TRIES):
+            try:
+                return use_case()
+            except Collided:
+                continue
+            except StillShows as other:
+                self.leave_patient(caller, other.patient_key)
+        raise StillRunning
 
     def persist_system_response(self, origin: Origin, patient_key: PatientKey) -> PatientState:
         """Decides under the patient's lock and appends the response if it is a new one (data.md).
@@ -54,11 +75,9 @@ class Surfacing(CoreBase):
             payloads = list(also)
             showed = session is not None and session.shows == state.patient_context_id
             if showed and state.response is not None and _is_invalidated(state, policy, self._now()):
-                payloads.append(
-                    OutcomeComputed(
-                        system_response_id=state.response.system_response_id, outcome=OutcomeKind.INVALIDATED
-                    )
-                )
+                left = state.response.system_response_id
+                if not was_invalidated(uow, caller.tenant_id, state.patient_context_id, left, session):
+                    payloads.append(OutcomeComputed(system_response_id=left, outcome=OutcomeKind.INVALIDATED))
             # Another request of this tab may have left it already, or shown another patient since.
             visit = visit_of(caller, reading, actor, policy, None) if showed else None
             if visit is None and not payloads:

@@ -7,14 +7,13 @@ from typing import TypeVar
 
 import msgspec
 
-from shared.attendance import current_session
-from shared.core.base import Undecided, again_if_collided, permit
+from shared.core.base import Undecided, permit
 from shared.core.surfacing import Surfacing
 from shared.decisions.detection import Sighting, detect_record
 from shared.decisions.display import Display, Surrounding, decide_display, is_permitted, visible_snapshot
 from shared.decisions.engine import is_same_decision
 from shared.decisions.policy import Policy
-from shared.errors import FieldError, InvalidFields, StillRunning
+from shared.errors import Collided, FieldError, InvalidFields, StillRunning
 from shared.model import Actor, PatientKey, PatientState, Surface
 from shared.persistence.panel import read_for_panel, read_history
 from shared.persistence.patients import read_patient
@@ -85,7 +84,7 @@ class Viewing(Surfacing):
                 undecided=looked.undecided,
             )
 
-        return again_if_collided(look)
+        return self._settled(caller, look)
 
     def get_panel_state(self, caller: Caller, patient_key: PatientKey) -> PanelView:
         """As ``get_patient_state``, with history and inbox."""
@@ -109,7 +108,7 @@ class Viewing(Surfacing):
                 inbox=reading.inbox,
             )
 
-        return again_if_collided(look)
+        return self._settled(caller, look)
 
     def get_history(
         self, caller: Caller, patient_key: PatientKey, *, limit: int, before: int | None
@@ -129,7 +128,7 @@ class Viewing(Surfacing):
             self._tell(caller, invocation_id=told)
             return msgspec.structs.replace(reading, history=_readable(reading.history, actor, policy))
 
-        events = again_if_collided(look).history
+        events = self._settled(caller, look).history
         has_more, shown = len(events) > limit, events[:limit]
         return HistoryPage(events=shown, has_more=has_more, next_before=shown[-1].seq if has_more else None)
 
@@ -157,7 +156,7 @@ class Viewing(Surfacing):
         read: Callable[[UnitOfWork], R],
         may_see: Callable[[Policy, Display], bool],
     ) -> tuple[Looked, R]:
-        """Reads, decides, and writes what the look changes: a new response, the visit, the patient left."""
+        """Reads, decides, and writes what the look changes: a new response, the visit."""
         told = None
         with unit_of_work(self._engine, caller.tenant_id) as uow:
             reading = read(uow)
@@ -165,28 +164,24 @@ class Viewing(Surfacing):
             display = _display(caller, actor, policy)
             state = reading.patient if may_see(policy, display) else None
             is_same, undecided = self._holds(state, policy)
-            left = _patient_left(reading, policy, state)
-            shows = reading.context if state else None
-            if is_same and left is None:
+            if is_same:
+                shows = reading.context if state else None
                 told = self._attend(uow, caller, reading, actor, policy, shows)
                 if told:
                     uow.commit()
         self._tell(caller, invocation_id=told)
-        if left is not None:
-            self.leave_patient(caller, left)
         after = state
         if state is not None and not is_same:
             try:
                 after = self.persist_system_response(caller, state.patient_key)
+            except Collided:
+                raise
             except (Undecided, StillRunning):
                 # Somebody who only looks waits for nobody: the next look decides it.
                 undecided = True
                 self._note_visit(caller, state.patient_key)
-        elif state is not None and left is not None:
-            self._note_visit(caller, state.patient_key)
         surfaced = after is not None and state is not None and after.version != state.version
-        looked = Looked(actor, policy, display, after, undecided, surfaced)
-        return looked, reading
+        return Looked(actor, policy, display, after, undecided, surfaced), reading
 
     def _holds(self, state: PatientState | None, policy: Policy) -> tuple[bool, bool]:
         """Whether what shows is still what would be decided, and whether that could not be decided."""
@@ -202,14 +197,6 @@ def _display(caller: Caller, actor: Actor, policy: Policy) -> Display:
     return decide_display(
         Surrounding(site=caller.site, application=caller.application, role=actor.role), policy
     ).value
-
-
-def _patient_left(reading: PatientReading, policy: Policy, state: PatientState | None) -> PatientKey | None:
-    """The patient that the caller's invocation showed until now, if it is another one."""
-    session = current_session(reading, policy)
-    if session is None or session.shows is None:
-        return None
-    return None if state is not None and session.shows == state.patient_context_id else session.shows_key
 
 
 def _readable(history: tuple[PastEvent, ...], actor: Actor, policy: Policy) -> tuple[PastEvent, ...]:

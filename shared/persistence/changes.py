@@ -132,7 +132,7 @@ class Written(Frozen, frozen=True):
 
 # clock_timestamp(), not now(): a transaction that waited for the lock began before the one it waited for.
 _WRITE = text(f"""
-WITH {VISIT}, context AS (
+WITH locked AS (SELECT 1), {VISIT}, context AS (
     UPDATE patient_context
     SET version = version + 1, last_updated_at = clock_timestamp(),
         ack_due_at = CAST(:ack_due_at AS timestamptz),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from shared.ledger.events import AccessDenied
 from shared.model import CorrelationId, DeniedReason, Surface, TenantId
 from shared.persistence.readings import Asking
-from shared.persistence.unit_of_work import unit_of_work
+from shared.persistence.unit_of_work import is_duplicate, unit_of_work
 
 # The event's id is made of what it may be told once for: the session, or without one the day. One that is
 # there already is looked for first: ON CONFLICT would come after the trigger had moved the chain. Of two at
@@ -42,16 +43,20 @@ def write_denial(
 ) -> None:
     """Writes that ``asking`` was refused, unless it is written already; the actor is null for a stranger."""
     payload = AccessDenied(reason=reason, surface=surface)
-    with unit_of_work(engine, tenant_id) as uow:
-        uow.run(
-            _WRITE,
-            tenant=tenant_id,
-            user=asking.user_id,
-            session=asking.session,
-            reason=reason.value,
-            surface=surface.value,
-            event_type=payload.event_type,
-            correlation=correlation_id,
-            payload=msgspec.json.encode(payload).decode(),
-        )
-        uow.commit()
+    try:
+        with unit_of_work(engine, tenant_id) as uow:
+            uow.run(
+                _WRITE,
+                tenant=tenant_id,
+                user=asking.user_id,
+                session=asking.session,
+                reason=reason.value,
+                surface=surface.value,
+                event_type=payload.event_type,
+                correlation=correlation_id,
+                payload=msgspec.json.encode(payload).decode(),
+            )
+            uow.commit()
+    except DBAPIError as error:
+        if not is_duplicate(error):
+            raise

@@ -57,18 +57,27 @@ _CLEAR_REASSESS = text("""UPDATE patient_context SET reassess_at = NULL
 _POSTPONE_REASSESS = text("""UPDATE patient_context SET reassess_at = clock_timestamp() + interval '1 minute'
     WHERE tenant_id = :tenant AND patient_context_id = :context""")
 
-# A session's views only say which looks were told already: of no use once it is over.
+# First the session, then its invocation, as a visit has it. A session's views only say which looks were told
+# already: of no use once it is over.
 _TIDY = text("""
-WITH gone AS (
-    UPDATE invocation i SET status = 'closed'
-    WHERE i.tenant_id = :tenant AND i.status = 'open'
+WITH stale AS MATERIALIZED (
+    SELECT i.invocation_id FROM invocation i WHERE i.tenant_id = :tenant AND i.status = 'open'
     AND i.last_seen_at < clock_timestamp() - make_interval(secs => coalesce((
         SELECT CAST(p.timeout_rules_json ->> 'session_idle_s' AS int) FROM policy_config p
         WHERE p.tenant_id = :tenant ORDER BY p.version DESC LIMIT 1), 1800))
-    RETURNING i.invocation_id
 ), ended AS (
-    UPDATE session s SET ended_at = clock_timestamp(), end_reason = 'idle' FROM gone g
-    WHERE s.tenant_id = :tenant AND s.invocation_id = g.invocation_id AND s.ended_at IS NULL
+    UPDATE session s SET ended_at = clock_timestamp(), end_reason = 'idle'
+    WHERE s.tenant_id = :tenant AND s.ended_at IS NULL AND s.session_id IN (
+        SELECT o.session_id FROM session o JOIN stale USING (invocation_id)
+        WHERE o.tenant_id = :tenant AND o.ended_at IS NULL FOR UPDATE OF o SKIP LOCKED)
+    RETURNING s.invocation_id
+), gone AS (
+    UPDATE invocation i SET status = 'closed' FROM stale g
+    WHERE i.tenant_id = :tenant AND i.invocation_id = g.invocation_id AND (
+        i.invocation_id IN (SELECT e.invocation_id FROM ended e) OR NOT EXISTS (
+            SELECT 1 FROM session s WHERE s.tenant_id = :tenant AND s.invocation_id = i.invocation_id
+            AND s.ended_at IS NULL))
+    RETURNING i.invocation_id
 ), forgotten AS (
     DELETE FROM session_view w USING session s WHERE w.tenant_id = :tenant AND s.tenant_id = w.tenant_id
     AND s.session_id = w.session_id AND s.ended_at < clock_timestamp() - interval '1 hour'

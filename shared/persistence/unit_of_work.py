@@ -211,6 +211,11 @@ def _sentence(error: BaseException) -> BaseException:
     return error
 
 
+def is_duplicate(error: DBAPIError) -> bool:
+    """Whether a statement failed because what it would have written is there already."""
+    return _code(error.orig) == _UNIQUE_VIOLATION
+
+
 def _code(error: BaseException | None) -> str | None:
     details = error.args[0] if error and error.args else None
     return details.get("C") if isinstance(details, dict) else None

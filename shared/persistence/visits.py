@@ -22,6 +22,7 @@ from shared.model import (
     SessionEnd,
     SessionId,
     Surface,
+    SystemResponseId,
     TenantId,
     UserId,
 )
@@ -98,6 +99,7 @@ VISIT = """visiting AS MATERIALIZED (
         starts boolean, ended uuid, end_reason text, session_hash text, user_id uuid,
         signed_in_at timestamptz, application_id text, page_signature text, surface_type text,
         ui_variant_id text, status text, patient_context_id uuid, views boolean)
+    WHERE (SELECT count(*) FROM locked) >= 0
 ), ended AS (
     UPDATE session s SET ended_at = clock_timestamp(), end_reason = v.end_reason FROM visiting v
     WHERE s.tenant_id = :tenant AND s.session_id = v.ended AND s.ended_at IS NULL
@@ -120,7 +122,10 @@ VISIT = """visiting AS MATERIALIZED (
     WHERE NOT v.starts OR EXISTS (SELECT 1 FROM started)
     ON CONFLICT (tenant_id, invocation_id) DO UPDATE SET application_id = excluded.application_id,
         page_signature = excluded.page_signature, ui_variant_id = excluded.ui_variant_id,
-        patient_context_id = excluded.patient_context_id, status = excluded.status,
+        patient_context_id = excluded.patient_context_id,
+        -- A tab that was closed meanwhile stays so.
+        status = CASE WHEN invocation.status = 'closed' AND NOT EXISTS (SELECT 1 FROM started)
+            THEN invocation.status ELSE excluded.status END,
         last_seen_at = clock_timestamp()
     RETURNING invocation_id
 ), viewed AS (
@@ -128,7 +133,11 @@ VISIT = """visiting AS MATERIALIZED (
     SELECT :tenant, v.session_id, v.patient_context_id FROM visiting v, seen WHERE v.views
     ON CONFLICT DO NOTHING RETURNING patient_context_id
 )"""
-"""SQL: the common table expressions that write ``:visits``, a JSON array of at most one Visit."""
+"""SQL: the common table expressions that write ``:visits``, a JSON array of at most one Visit.
+
+They come after one that is called ``locked``, which holds the patient's lock if there is something to chain:
+first the patient, then the session, or two requests of one tab would wait for each other.
+"""
 
 EVENT_COLUMNS = """ord int, first_view boolean, event_id uuid, event_type text, actor_user_id uuid,
         correlation_id uuid, payload_json jsonb"""
@@ -141,7 +150,11 @@ VISITED = "((SELECT count(*) FROM seen) = (SELECT count(*) FROM visiting))"
 """SQL: false when the session was begun by another request meanwhile."""
 
 _WRITE = text(f"""
-WITH {VISIT}, events AS (
+WITH locked AS MATERIALIZED (
+    SELECT patient_context_id FROM patient_context WHERE tenant_id = :tenant
+    AND patient_context_id = CAST(:context AS uuid) AND jsonb_array_length(CAST(:events AS jsonb)) > 0
+    FOR NO KEY UPDATE
+), {VISIT}, events AS (
     INSERT INTO event_log (tenant_id, patient_context_id, event_id, event_type, actor_user_id,
         correlation_id, invocation_id, payload_json)
     SELECT :tenant, CAST(:context AS uuid), e.event_id, e.event_type, e.actor_user_id,
@@ -152,6 +165,33 @@ WITH {VISIT}, events AS (
 )
 SELECT {VISITED}
 """)
+
+
+_WAS_INVALIDATED = text("""
+SELECT EXISTS (SELECT 1 FROM event_log e WHERE e.tenant_id = :tenant AND e.patient_context_id = :context
+    AND e.invocation_id = :invocation AND e.event_type = 'Outcome.Computed'
+    AND e.payload_json ->> 'outcome' = 'invalidated'
+    AND e.payload_json ->> 'system_response_id' = CAST(CAST(:response AS uuid) AS text))
+""")
+
+
+def was_invalidated(
+    uow: UnitOfWork,
+    tenant_id: TenantId,
+    context: PatientContextId,
+    system_response_id: SystemResponseId,
+    session: SessionReading | None,
+) -> bool:
+    """Whether the ledger says already that this response was left on this session's invocation."""
+    return session is not None and bool(
+        uow.value(
+            _WAS_INVALIDATED,
+            tenant=tenant_id,
+            context=context,
+            invocation=session.invocation_id,
+            response=system_response_id,
+        )
+    )
 
 
 def visit_parameters(visit: Visit | None, invocation_id: InvocationId | None) -> dict[str, object]:

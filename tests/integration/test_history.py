@@ -59,6 +59,7 @@ def eventful(clinic: Clinic) -> None:
     clinic.answer("sidecar/assignment/claim", {"assignment_id": str(item)}, user=COUNSELOR)
     clinic.answer("mini/dismiss", {**clinic.names(BY_HAND), "reason": "not_now"})
     clinic.answer("mini/ack", clinic.says(BY_HAND), user=COUNSELOR)
+    history(clinic)  # whose first look is an event too
 
 
 def test_the_newest_comes_first_and_pages_of_any_size_make_the_whole_ledger_once(clinic: Clinic) -> None:

@@ -33,9 +33,11 @@ WORKER_SEES = {
         *("tenant_id", "outbox_id", "created_at", "subject_type", "subject", "version"),
         *("forced", "attempts", "next_attempt_at"),
     },
-    "patient_context": {"tenant_id", "patient_context_id", "ack_due_at"},
+    "patient_context": {"tenant_id", "patient_context_id", "ack_due_at", "reassess_at"},
     "tenant": {"tenant_id"},
 }
+OUTBOX_ROWS = 3
+"""Of a clinic: one of a patient, and one of each new user's inbox."""
 
 
 @pytest.fixture
@@ -126,7 +128,7 @@ def test_the_application_changes_only_its_own_tenants_rows(
 ) -> None:
     before = {t: whole_table(database, t, neighbour) for t in ("patient_context", "outbox", "session_view")}
     assert run(database.app, clinic.tenant_id, "UPDATE patient_context SET version = version + 1") == 2
-    assert run(database.app, clinic.tenant_id, "DELETE FROM outbox") == 1
+    assert run(database.app, clinic.tenant_id, "DELETE FROM outbox") == OUTBOX_ROWS
     assert run(database.app, clinic.tenant_id, "DELETE FROM session_view") == 1
     assert {t: whole_table(database, t, neighbour) for t in before} == before
 
@@ -326,11 +328,14 @@ def test_the_worker_may_put_off_an_attempt_and_change_nothing_more(
 ) -> None:
     mine = "WHERE tenant_id = :tenant_id"
     put_off = f"UPDATE outbox SET attempts = attempts + 1, next_attempt_at = now() {mine}"
-    assert run(database.worker, None, put_off, **clinic.ids) == 1
+    assert run(database.worker, None, put_off, **clinic.ids) == OUTBOX_ROWS
     for statement in (
         f"UPDATE outbox SET version = 0 {mine}",
         f"DELETE FROM outbox {mine}",
         f"UPDATE patient_context SET ack_due_at = null {mine}",
+        f"UPDATE patient_context SET reassess_at = null {mine}",
+        f"UPDATE invocation SET status = 'closed' {mine}",
+        f"UPDATE invocation SET last_seen_at = now() {mine}",
         f"UPDATE tenant SET name = 'x' {mine}",
         "INSERT INTO tenant (tenant_id, name) VALUES (gen_random_uuid(), 'x')",
     ):

@@ -275,6 +275,34 @@ def test_a_disabled_users_inbox_is_inactive_and_empty(clinic: Clinic) -> None:
     assert (document["active"], document["open_assignments"], document["open_count"]) == (False, [], 0)
 
 
+def test_who_is_made_or_changes_role_or_status_is_told_with_those_who_see_their_claims(
+    clinic: Clinic,
+) -> None:
+    made, (desk, counselor, lead) = uuid4(), (user.user_id for user in clinic.users)
+
+    def told_by(change: str, **values: object) -> set[UUID]:
+        clinic.leave()
+        clinic.sql(change, **values)
+        assert {row.subject_type for row in clinic.rows("outbox")} <= {"user"}
+        return {row.subject for row in clinic.rows("outbox")}
+
+    make = """INSERT INTO app_user (tenant_id, user_id, role, display_name)
+        VALUES (:tenant, :made, 'billing_lead', 'Somebody')"""
+    assert told_by(make, made=made) == {made}
+    change = "UPDATE app_user SET {} WHERE tenant_id = :tenant AND user_id = :user"
+    for what in ("status = 'disabled'", "status = 'active'", "role = 'front_desk'", "role = 'billing_lead'"):
+        assert told_by(change.format(what), user=lead) == {lead}
+    for what in ("last_login_at = now()", "display_name = 'Another'", "tokens_valid_after = now()"):
+        assert told_by(change.format(what), user=desk) == set()
+    clinic.status(BY_HAND, user=1)
+    core, key = clinic.product.core(), PatientKey(clinic.key(BY_HAND))
+    item = core.persist_assignment(clinic.caller(1), key, "claim", role="billing_lead")
+    core.claim_assignment(clinic.caller(2), item)
+    # The claim is void, and who has the role sees it free again.
+    assert told_by(change.format("role = 'financial_counselor'"), user=lead) == {lead, made}
+    assert counselor not in told_by(change.format("status = 'disabled'"), user=lead)
+
+
 # Interleavings ------------------------------------------------------------------------------------------
 
 

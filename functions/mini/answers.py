@@ -5,13 +5,15 @@ from __future__ import annotations
 from shared.decisions.display import is_permitted, mode_text, proceed_text
 from shared.model import DismissReason, ExecutionMode, ProceedIndicator, Surface, TenantId
 from shared.views import PatientView
-from shared.web.messages import (
+from shared.web.config_messages import (
     ConfigPermissions,
     ConfigRequest,
     ConfigResponse,
     ConfigTexts,
     ConfigTimers,
     ConfigUser,
+)
+from shared.web.messages import (
     StatusPatient,
     StatusProceed,
     StatusRequest,

@@ -9,12 +9,11 @@ from functions.surface import acknowledge, caller, detected_key, endpoint, inter
 from shared.runtime import core
 from shared.settings import settings
 from shared.web import registry
+from shared.web.config_messages import ConfigRequest, ConfigResponse
 from shared.web.endpoint import Call
 from shared.web.messages import (
     AckRequest,
     AckResponse,
-    ConfigRequest,
-    ConfigResponse,
     DismissRequest,
     DismissResponse,
     InteractionRequest,

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from shared.decisions.decoding import Problem, path_to
-from shared.decisions.policy import ANY, Assignee, Policy
+from shared.decisions.policy import Assignee, Policy
+from shared.decisions.policy_fields import ANY
 from shared.model import Frozen
 
 _LISTED = 20

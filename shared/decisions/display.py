@@ -6,7 +6,8 @@ import unicodedata
 from typing import NamedTuple
 
 from shared.decisions.finding import Finding
-from shared.decisions.policy import ANY, DobDisplay, NameDisplay, Policy, UiVariant
+from shared.decisions.policy import DobDisplay, NameDisplay, Policy, UiVariant
+from shared.decisions.policy_fields import ANY
 from shared.model import ExecutionMode, Frozen, ProceedIndicator, Snapshot, VisibleSnapshot
 
 _LEAST_NAME_FIRST = (NameDisplay.HIDDEN, NameDisplay.INITIALS, NameDisplay.FULL)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from shared.model import Surface
+from shared.web.config_messages import ConfigRequest, ConfigResponse
 from shared.web.logging import Constant
 from shared.web.messages import (
     AckRequest,
     AckResponse,
     Answer,
-    ConfigRequest,
-    ConfigResponse,
     DismissRequest,
     DismissResponse,
     InteractionRequest,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ops import local_stack, watch, why
+from ops.intake import command as intake
 from ops.policy import commands as policy
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app.command()(local_stack.run)
 app.command()(watch.watch)
 app.command()(why.why)
 app.add_typer(policy.app, name="policy")
+app.add_typer(intake.app, name="intake")
 
 
 def main() -> None:

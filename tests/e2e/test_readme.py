@@ -29,7 +29,7 @@ def here(block: str, stack: Stack) -> str:
     """``block`` with this stack's ports, folder and environment in the place of the defaults."""
     block = block.replace("http://127.0.0.1:8080", stack.description["api_url"])
     block = block.replace(".local/", f"{stack.state_dir}/")
-    block = block.replace("mobius watch", f"mobius watch --state-dir {stack.state_dir}")
+    block = re.sub(r"(\.venv/bin/mobius .*)", rf"\1 --state-dir {stack.state_dir}", block)
     return block.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
 
 
@@ -65,7 +65,7 @@ def test_every_call_answers_in_the_shape_shown(stack: Stack) -> None:
 
 
 def test_watch_prints_lines_like_those_shown(stack: Stack) -> None:
-    ((block, shown),) = ((block, shown) for block, kind, shown in BLOCKS if kind == "text")
+    ((block, shown),) = ((block, shown) for block, _, shown in BLOCKS if "mobius watch" in block)
     assert all(_WATCH_LINE.fullmatch(line) for line in shown.splitlines(keepends=True))
     setup = here(BLOCKS[0][0], stack)
     send = next(block for block, _, _ in BLOCKS if "mini/ack" in block)
@@ -87,6 +87,17 @@ def test_watch_prints_lines_like_those_shown(stack: Stack) -> None:
         if watching.poll() is None:
             os.killpg(watching.pid, signal.SIGKILL)
             watching.wait()
+
+
+def test_every_command_says_what_is_shown_but_for_its_numbers(stack: Stack) -> None:
+    commands = [(block, shown) for block, kind, shown in BLOCKS if kind == "text" and "watch" not in block]
+    assert len(commands) >= 2
+    for block, shown in commands:
+        ended = subprocess.run(
+            ("bash", "-c", here(block, stack)), cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert re.sub(r"\d+", "#", ended.stdout) == re.sub(r"\d+", "#", here(shown, stack))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,160 @@
+"""Whether a patient is covered, was verified, and needs an authorization (docs/intake.md has the rules)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+
+from ops.intake.derived import Derived, active, resolved, said_at
+from ops.intake.facts import (
+    AppointmentFact,
+    AuthorizationFact,
+    CoverageFact,
+    EligibilityFact,
+    Fact,
+    InsuranceAnswer,
+    RequestFact,
+)
+
+EXPIRES_WITHIN = timedelta(days=30)
+"""A coverage that ends so soon is expiring."""
+
+VERIFIED_FOR = timedelta(days=30)
+"""How long an insurer's answer about eligibility counts."""
+
+ASKED_WITHIN = timedelta(days=90)
+"""How long a question for authorization stays open when it names no day of service."""
+
+
+def coverage_signals(
+    coverages: Sequence[CoverageFact], eligibility: Sequence[EligibilityFact], as_of: date
+) -> Iterator[Derived]:
+    """``coverage.inactive`` and ``coverage.expiring``.
+
+    One coverage in force is enough. What an insurer has just answered about a coverage beats what the
+    coverage says of itself.
+    """
+    facts: list[Fact] = [*coverages, *eligibility]
+    answers = dict(_insurance_answers(eligibility, as_of))
+    kept_up = [c for c in coverages if c.active and not _is_denied(c, answers)]
+    in_force = [c for c in kept_up if _begins(c) <= as_of <= _ends(c)]
+    if in_force or any(answer.inforce for answer in answers.values()):
+        yield resolved("coverage.inactive", facts)
+    elif coverages or answers:
+        ends = [c.end for c in coverages] + [answer.ended for answer in answers.values()]
+        ended_on = max((end for end in ends if end and end < as_of), default=None)
+        yield active("coverage.inactive", {"ended_on": _iso(ended_on)}, facts)
+    if coverages:
+        through = _covered_through(in_force, kept_up)
+        if in_force and through - as_of <= EXPIRES_WITHIN:
+            yield active("coverage.expiring", {"ends_on": through.isoformat()}, coverages)
+        else:
+            yield resolved("coverage.expiring", coverages)
+
+
+def eligibility_signals(eligibility: Sequence[EligibilityFact], as_of: date) -> Iterator[Derived]:
+    """``eligibility.unverified``: resolved by a complete answer of the last 30 days, whatever it says."""
+    if not eligibility:
+        return
+    answered = [fact.asked_on for fact in eligibility if fact.complete and fact.asked_on]
+    last = max(answered, default=None)
+    if last is not None and as_of - last <= VERIFIED_FOR:
+        yield resolved("eligibility.unverified", eligibility)
+    else:
+        yield active("eligibility.unverified", {"verified_on": _iso(last)}, eligibility)
+
+
+def authorization_signals(
+    requests: Sequence[RequestFact],
+    answers: Sequence[AuthorizationFact],
+    eligibility: Sequence[EligibilityFact],
+    appointments: Sequence[AppointmentFact],
+    as_of: date,
+) -> Iterator[Derived]:
+    """``authorization.missing``, for the service that comes first."""
+    needing = [fact for fact in eligibility if fact.complete and fact.needs_authorization]
+    facts: list[Fact] = [*requests, *answers, *needing]
+    if not facts:
+        return
+    visits = [a.on for a in appointments if a.on and a.on >= as_of]
+    open_items = list(_missing(requests, _latest_answers(answers), needing, as_of))
+    if not open_items:
+        yield resolved("authorization.missing", facts)
+        return
+    dated = [(needed_by or min(visits, default=None), service) for needed_by, service in open_items]
+    needed_by, service = min(dated, key=lambda item: (item[0] or date.max, item[1] or ""))
+    yield active("authorization.missing", {"service": service, "needed_by": _iso(needed_by)}, facts)
+
+
+def _missing(
+    requests: Sequence[RequestFact],
+    answers: dict[str, AuthorizationFact],
+    needing: Sequence[EligibilityFact],
+    as_of: date,
+) -> Iterator[tuple[date | None, str | None]]:
+    """The day and the service of everything that still waits for an authorization."""
+    requested = {name for request in requests for name in request.stamp.names}
+    for request in requests:
+        found = [answers[name] for name in request.stamp.names if name in answers]
+        granted = any(_holds(answer, request.service_on or as_of) for answer in found)
+        if not request.void and not granted and _is_ahead(request, as_of):
+            yield request.service_on, request.service
+    for name, answer in answers.items():
+        is_open = not answer.void and not answer.granted and said_at(answer).date() >= as_of - ASKED_WITHIN
+        if name not in requested and is_open:
+            yield None, None
+    if not any(_holds(answer, as_of) for answer in answers.values()):
+        for fact in needing:
+            if _is_ahead(fact, as_of):
+                yield fact.service_on, fact.service
+
+
+def _is_ahead(asking: RequestFact | EligibilityFact, as_of: date) -> bool:
+    if asking.service_on is not None:
+        return asking.service_on >= as_of
+    return said_at(asking).date() >= as_of - ASKED_WITHIN
+
+
+def _holds(answer: AuthorizationFact, on: date) -> bool:
+    return answer.granted and not answer.void and (answer.until is None or answer.until >= on)
+
+
+def _latest_answers(answers: Sequence[AuthorizationFact]) -> dict[str, AuthorizationFact]:
+    return {answer.request: answer for answer in sorted(answers, key=said_at)}
+
+
+def _insurance_answers(
+    eligibility: Sequence[EligibilityFact], as_of: date
+) -> Iterator[tuple[str, InsuranceAnswer]]:
+    """The fresh answers that say yes or no, the newest last, with the coverage that each is about."""
+    for fact in sorted(eligibility, key=said_at):
+        if fact.complete and fact.asked_on and as_of - fact.asked_on <= VERIFIED_FOR:
+            for answer in fact.insurance:
+                if answer.inforce is not None:
+                    yield answer.coverage or fact.stamp.own, answer
+
+
+def _is_denied(coverage: CoverageFact, answers: dict[str, InsuranceAnswer]) -> bool:
+    found = [answers[name] for name in coverage.stamp.names if name in answers]
+    return any(answer.inforce is False for answer in found)
+
+
+def _covered_through(in_force: Sequence[CoverageFact], kept_up: Sequence[CoverageFact]) -> date:
+    """The last day without a gap: a coverage that begins on the next day is the renewal."""
+    through = max((_ends(c) for c in in_force), default=date.min)
+    for coverage in sorted(kept_up, key=_begins):
+        if through < date.max and _begins(coverage) <= through + timedelta(days=1):
+            through = max(through, _ends(coverage))
+    return through
+
+
+def _begins(coverage: CoverageFact) -> date:
+    return coverage.start or date.min
+
+
+def _ends(coverage: CoverageFact) -> date:
+    return coverage.end or date.max
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None

@@ -1,0 +1,119 @@
+"""The first reading: judges every resource, stages what it tells and by which names Patients go."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from ops.installation import Refused
+from ops.intake.dates import moment
+from ops.intake.facts import NotTaken, Stamp
+from ops.intake.identity import Naming
+from ops.intake.judging import judge
+from ops.intake.reading import DELETION, NO_RESOURCE, Broken, Found, Passed, read
+from ops.intake.references import (
+    identifier_name,
+    is_contained,
+    last_words,
+    may_be_patient,
+    names_of,
+)
+from ops.intake.report import Report
+from ops.intake.resources import TAKEN, Patient, Resource
+from ops.intake.sources import Source
+from ops.intake.staging import Staging
+from ops.intake.telling import patients_of, tell
+
+_WANTED = frozenset(TAKEN)
+_OTHER_TYPE = "of types that Mobius doesn't take in"
+_WHY_PASSED = {NO_RESOURCE: "there is nothing in it", DELETION: "Mobius deletes nothing"}
+
+
+class FirstReading:
+    """Reads sources one after the other into ``staging``."""
+
+    def __init__(self, naming: Naming, staging: Staging, report: Report) -> None:
+        self._naming = naming
+        self._staging = staging
+        self._report = report
+
+    def read(self, source: Source, advance: Callable[[int], None]) -> None:
+        """Reads a file. Raises Refused when nothing in it is R4, and something of another release."""
+        valid, patients = 0, 0
+        releases: Counter[str] = Counter()
+        for item in read(source, _WANTED, advance):
+            match item:
+                case Passed(what):
+                    self._report.pass_over(what, _WHY_PASSED.get(what, _OTHER_TYPE))
+                case Broken(place, reason):
+                    self._report.refuse(place, None, reason)
+                case Found():
+                    patients += item.resource_type == "Patient"
+                    verdict = judge(item.resource_type, item.content)
+                    if verdict.resource is not None:
+                        valid += 1
+                        self._stage(item, verdict.resource, patients)
+                        continue
+                    self._report.refuse(item.place, item.resource_type, verdict.reason)
+                    if verdict.release is not None:
+                        releases[verdict.release] += 1
+        if releases and not valid:
+            release = releases.most_common(1)[0][0]
+            raise Refused(f"{source.name} is of FHIR {release}: export R4 (4.0.1), nothing was taken in.")
+
+    def _stage(self, item: Found, resource: Resource, patients: int) -> None:
+        if isinstance(resource, Patient):
+            self._stage_patient(item, resource, patients)
+        else:
+            self._stage_fact(item, resource)
+
+    def _stage_patient(self, item: Found, patient: Patient, number: int) -> None:
+        external = self._naming.external_id(patient)
+        if external is None:
+            asked = "has no identifier of the system that --identifier-system names"
+            reason = "has neither an identifier nor an id" if self._naming.asked is None else asked
+            self._report.refuse(item.place, item.resource_type, reason)
+            return
+        taken = self._staging.add_patient(
+            self._naming.key(external),
+            external.space,
+            (
+                *names_of(item.resource_type, patient.id, item.full_url, item.place.bundle),
+                *(identifier_name(each) for each in patient.identifier if each.value),
+            ),
+            moment(patient.meta.last_updated),
+            (item.place.source, number),
+        )
+        if not taken:
+            reason = (
+                "has the same number as a Patient with another identifier system; say with "
+                "--identifier-system which system counts"
+            )
+            self._report.refuse(item.place, item.resource_type, reason)
+
+    def _stage_fact(self, item: Found, resource: Resource) -> None:
+        told = tell(resource, self._stamp(item, resource), self._staging.hashed)
+        if isinstance(told, NotTaken):
+            self._report.leave_out(item.place, item.resource_type, told)
+            return
+        references = patients_of(resource)
+        about = [
+            self._naming.meaning(reference, item.full_url, item.place.bundle)
+            for reference in references
+            if may_be_patient(reference)
+        ]
+        if about:
+            self._staging.add_fact(told, item.resource_type, item.place, about)
+        else:
+            contained = any(is_contained(reference) for reference in references)
+            reason = NotTaken.CONTAINED if contained else NotTaken.NO_PATIENT
+            self._report.leave_out(item.place, item.resource_type, reason)
+
+    def _stamp(self, item: Found, resource: Resource) -> Stamp:
+        names = [f"{item.resource_type}/{resource.id}"] if resource.id else []
+        if url := last_words(item.full_url):
+            names.append(url)
+        if not names:
+            names = [f"{item.place.source} {item.place}"]
+        hashed = tuple(dict.fromkeys(self._staging.hashed(name) for name in names))
+        return Stamp(names=hashed, updated=moment(resource.meta.last_updated))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ops import local_stack, watch, why
+from ops import run, watch, why
 from ops.intake import command as intake
 from ops.policy import commands as policy
 
@@ -13,7 +13,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # locals may hold PHI and secrets
 )
-app.command()(local_stack.run)
+app.command()(run.run)
 app.command()(watch.watch)
 app.command()(why.why)
 app.add_typer(policy.app, name="policy")

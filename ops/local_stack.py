@@ -3,64 +3,28 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-from types import FrameType
-from typing import Annotated
 
 import requests
-import typer
 
 from ops.demo_load import enqueue_all, load_demo
-from ops.emulators import NotInstalled, find_sdk, firestore_part, local_session, make_topics, pubsub_part
+from ops.emulators import find_sdk, firestore_part, local_session, make_topics, pubsub_part
 from ops.function_parts import PROJECT_ID, TOPIC, function_environment, function_part, local_url, loopback
 from ops.gateway import ROOT, SCHEDULED, ScheduledTarget
-from ops.ports import PortChoice, PortUnusable, choose_ports
+from ops.ports import PortChoice, choose_ports
 from ops.postgres_server import admin_url, postgres_part
 from ops.readable import Screen
 from ops.schema import DatabaseUrls, prepare_database
 from ops.stack_description import Json, calls_to_paste, describe_stack, stack_table
-from ops.state_folder import AlreadyRunning, StateFolder
+from ops.state_folder import StateFolder
+from ops.stopping import ignore_stop_requests
 from ops.supervisor import PartFailed, Supervisor
-from shared.settings import SettingsError, read_settings
+from shared.settings import read_settings
 
 _SLOWEST_TIMER_S = 30.0
-
-
-class StopRequested(BaseException):
-    """Somebody wants the stack to end: Ctrl-C, a signal, or the parent is gone."""
-
-
-def run(
-    state_dir: Annotated[Path, typer.Option(help="Where data, logs and stack.json are kept.")] = Path(
-        ".local"
-    ),
-    stop_with_parent: Annotated[
-        bool, typer.Option("--stop-with-parent", help="Stop when the process that started this one is gone.")
-    ] = False,
-    ports: Annotated[
-        PortChoice, typer.Option(help="auto: free ports instead of the defaults.")
-    ] = PortChoice.DEFAULT,
-) -> None:
-    """Runs the whole product on this machine until Ctrl-C."""
-    screen = Screen()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _request_stop)
-    if stop_with_parent:
-        threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
-    try:
-        folder = StateFolder(state_dir)
-        with folder.held() as lock:
-            LocalStack(folder, screen, ports, lock).run()
-    except StopRequested:
-        screen.say("stack", "stopped; nothing is left running")
-    except (NotInstalled, PortUnusable, PartFailed, AlreadyRunning, SettingsError) as error:
-        typer.echo(f"mobius: {error}", err=True)
-        raise typer.Exit(1) from None
 
 
 class LocalStack:
@@ -106,7 +70,7 @@ class LocalStack:
                 pass
             raise PartFailed(f"{failure} The stack has stopped; what the part wrote is in the logs folder.")
         finally:
-            _ignore_stop_requests()
+            ignore_stop_requests()
             self._stopping.set()
             self._screen.say("stack", "stopping")
             self._supervisor.stop()
@@ -197,20 +161,3 @@ class LocalStack:
         with self._describing:
             if self._description is not None:
                 self._folder.describe({**self._description, "pids": self._pids()})
-
-
-def _request_stop(_number: int, _frame: FrameType | None) -> None:
-    # Once is enough: what follows takes a few seconds and must not be interrupted.
-    _ignore_stop_requests()
-    raise StopRequested
-
-
-def _ignore_stop_requests() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _watch_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -6,12 +6,9 @@ import re
 from decimal import ROUND_HALF_UP, Decimal
 
 from ops.intake.elements import Money
+from shared.decisions.wording import minor_digits
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
-# ISO 4217: the currencies that don't have two digits after the point.
-# Three letters are in the text only where a code stands, for blanks part the codes.
-_NO_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
-_THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
 _MOST_DIGITS = 12
 
 
@@ -22,5 +19,4 @@ def minor_units(money: Money | None) -> tuple[int, str] | None:
     currency = money.currency or ""
     if not money.value.is_finite() or money.value.adjusted() >= _MOST_DIGITS:
         return None
-    digits = 0 if currency in _NO_DIGITS else 3 if currency in _THREE_DIGITS else 2
-    return int((money.value * 10**digits).quantize(Decimal(1), ROUND_HALF_UP)), currency
+    return int((money.value * 10 ** minor_digits(currency)).quantize(Decimal(1), ROUND_HALF_UP)), currency

@@ -57,6 +57,11 @@ def template_problem(template: str) -> Problem | None:
     return None
 
 
+def minor_digits(currency: str) -> int:
+    """How many digits a currency has after the point (ISO 4217)."""
+    return 0 if currency in _NO_DIGITS else 3 if currency in _THREE_DIGITS else 2
+
+
 def _text(detail: Detail, name: str) -> str | None:
     value = detail.get(name)
     if isinstance(value, int):
@@ -81,7 +86,7 @@ def _money(detail: Detail, name: str) -> str | None:
         return None
     if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
         return None
-    digits = 0 if currency in _NO_DIGITS else 3 if currency in _THREE_DIGITS else 2
+    digits = minor_digits(currency)
     whole, rest = divmod(abs(amount), 10**digits)
     point = f".{rest:0{digits}d}" if digits else ""
     return f"{currency} {'-' if amount < 0 else ''}{whole:,}{point}"

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from ops.installation import Refused
 from shared.model import AssignmentStatus, Frozen, OutcomeKind, PatientKey, SystemResponse, TenantId
+from shared.persistence.patients import RESPONSE
 from shared.persistence.unit_of_work import UnitOfWork
 
 
@@ -54,14 +55,9 @@ class Story(Frozen, frozen=True):
     assignments: tuple[PastAssignment, ...]
 
 
-_STORY = text("""
+_STORY = text(f"""
 SELECT json_build_object('patient_key', c.patient_key,
-    'response', json_build_object(
-        'system_response_id', r.system_response_id, 'surface_type', r.surface_type,
-        'computed_at', r.computed_at, 'proceed_indicator', r.proceed_indicator,
-        'execution_mode', r.execution_mode, 'tasking_summary', r.tasking_summary,
-        'task_count', r.task_count, 'rationale', r.rationale, 'needs_ack', r.needs_ack,
-        'policy_version', r.policy_version, 'facts_digest', r.facts_digest),
+    'response', {RESPONSE},
     'ledger_digest', (SELECT e.payload_json ->> 'facts_digest' FROM event_log e
         WHERE e.tenant_id = r.tenant_id AND e.patient_context_id = r.patient_context_id
         AND e.event_type = 'System.Response'

@@ -17,7 +17,7 @@ from shared.model import (
     SessionEnd,
     SessionId,
 )
-from shared.persistence.readings import PatientReading
+from shared.persistence.readings import PatientReading, SessionedReading
 from shared.persistence.visits import SessionReading, Visit
 from shared.views import Caller
 
@@ -27,7 +27,7 @@ SEEN_EVERY_S = 60
 
 def visit_of(
     caller: Caller,
-    reading: PatientReading,
+    reading: SessionedReading,
     actor: Actor,
     policy: Policy,
     shows: PatientContextId | None,
@@ -67,9 +67,17 @@ def visit_of(
         surface_type=caller.surface,
         ui_variant_id=variant,
         status=InvocationStatus.OPEN,
+        showed=tab.shows if tab else None,
+        insists=caller.insists,
         patient_context_id=shows,
         views=views,
     )
+
+
+def stay(caller: Caller, reading: SessionedReading, actor: Actor, policy: Policy) -> Visit | None:
+    """As ``visit_of`` for a request that is about no patient: the invocation shows what it showed."""
+    tab = _same_tab(reading.session)
+    return visit_of(caller, reading, actor, policy, tab.shows if tab else None, looks=False)
 
 
 def closing_visit(caller: Caller, reading: PatientReading, actor: Actor, policy: Policy) -> Visit | None:
@@ -91,17 +99,24 @@ def closing_visit(caller: Caller, reading: PatientReading, actor: Actor, policy:
         surface_type=caller.surface,
         ui_variant_id=variant_for(policy, actor.role)[0],
         status=InvocationStatus.CLOSED,
+        showed=session.shows,
+        insists=True,
         patient_context_id=None,
         views=False,
     )
 
 
-def current_session(reading: PatientReading, policy: Policy) -> SessionReading | None:
+def current_session(reading: SessionedReading, policy: Policy) -> SessionReading | None:
     """The caller's session, if it is not over."""
     return None if _end_of(reading.session, policy.timeouts) else reading.session
 
 
-def invocation_of(reading: PatientReading) -> InvocationId | None:
+def shown_in(reading: SessionedReading) -> SessionReading | None:
+    """The tab in which the caller asks, with what it shows: an idle one too, while a closed one is gone."""
+    return _same_tab(reading.session)
+
+
+def invocation_of(reading: SessionedReading) -> InvocationId | None:
     """The invocation that the caller's events belong to, if there is one already."""
     tab = _same_tab(reading.session)
     return tab.invocation_id if tab else None

@@ -74,30 +74,31 @@ def sent(
     reading: SendReading,
     state: PatientState,
     latest: SystemResponse,
+    answered: SystemResponse,
     key_hash: bytes | None,
     request_hash: bytes | None,
 ) -> Change:
     """Everything that a Send changes: pure."""
-    answered = send.system_response_id or latest.system_response_id
-    superseded = answered != latest.system_response_id
+    answers = answered.system_response_id
+    superseded = answers != latest.system_response_id
     submission = NewSubmission(
         mini_submission_id=SubmissionId(uuid7()),
-        system_response_id=answered,
+        system_response_id=answers,
         user_id=actor.user_id,
         override_proceed=send.override_proceed,
         override_tasking=send.override_tasking,
         note_text=send.note_text,
-        confirmed=not superseded and is_confirmation(latest, send.override_proceed, send.override_tasking),
+        confirmed=is_confirmation(answered, send.override_proceed, send.override_tasking),
         superseded=superseded,
         needs_ack_after=superseded and state.needs_ack,
         idempotency_key_hash=key_hash.hex() if key_hash else None,
         request_hash=request_hash.hex() if request_hash else None,
     )
-    resolved = _closed_with(answered, latest, state)
+    resolved = _closed_with(answers, latest, state)
     payloads: list[Payload] = [
         UserAcknowledged(
             mini_submission_id=submission.mini_submission_id,
-            system_response_id=answered,
+            system_response_id=answers,
             override_proceed=send.override_proceed,
             override_tasking=send.override_tasking,
             confirmed=submission.confirmed,
@@ -106,7 +107,7 @@ def sent(
         )
     ]
     if OutcomeKind.ACKNOWLEDGED not in reading.settled_as:
-        payloads.append(OutcomeComputed(system_response_id=answered, outcome=OutcomeKind.ACKNOWLEDGED))
+        payloads.append(OutcomeComputed(system_response_id=answers, outcome=OutcomeKind.ACKNOWLEDGED))
     payloads += [
         AssignmentResolved(
             assignment_id=item.assignment_id,
@@ -123,7 +124,7 @@ def sent(
         submission=submission,
         outcome=NewOutcome(
             response_outcome_id=uuid7(),
-            system_response_id=answered,
+            system_response_id=answers,
             outcome=OutcomeKind.ACKNOWLEDGED,
             user_id=actor.user_id,
         ),
@@ -139,6 +140,7 @@ def dismissed(
     state: PatientState,
     latest: SystemResponse,
     policy: Policy,
+    absent: frozenset[UserId],
 ) -> Change:
     """Everything that a dismissal changes: pure but for new ids.
 
@@ -150,7 +152,7 @@ def dismissed(
     closed = () if leaves_work else _closed_with(answered, latest, state)
     opened: tuple[NewAssignment, ...] = ()
     if is_latest and latest.needs_ack:
-        opened = new_assignments(OutcomeKind.DISMISSED, latest, state, policy)
+        opened = new_assignments(OutcomeKind.DISMISSED, latest, state, policy, absent)
     payloads: list[Payload] = [
         UserDismissed(system_response_id=answered, reason=dismissal.reason, surface=caller.surface),
         OutcomeComputed(system_response_id=answered, outcome=OutcomeKind.DISMISSED),
@@ -183,9 +185,15 @@ def dismissed(
     )
 
 
-def unanswered(origin: Origin, state: PatientState, response: SystemResponse, policy: Policy) -> Change:
+def unanswered(
+    origin: Origin,
+    state: PatientState,
+    response: SystemResponse,
+    policy: Policy,
+    absent: frozenset[UserId],
+) -> Change:
     """Everything that follows when nobody acknowledged a response in time: pure but for new ids."""
-    opened = new_assignments(OutcomeKind.UNACKNOWLEDGED, response, state, policy)
+    opened = new_assignments(OutcomeKind.UNACKNOWLEDGED, response, state, policy, absent)
     payloads: list[Payload] = [
         OutcomeComputed(system_response_id=response.system_response_id, outcome=OutcomeKind.UNACKNOWLEDGED),
         *(created(item) for item in opened),
@@ -206,11 +214,15 @@ def unanswered(origin: Origin, state: PatientState, response: SystemResponse, po
 
 
 def new_assignments(
-    outcome: OutcomeKind, response: SystemResponse, state: PatientState, policy: Policy
+    outcome: OutcomeKind,
+    response: SystemResponse,
+    state: PatientState,
+    policy: Policy,
+    absent: frozenset[UserId],
 ) -> tuple[NewAssignment, ...]:
     """The items that the assignment agent asks for, as they are stored."""
     open_reasons = frozenset(item.reason_code for item in state.open_assignments)
-    items = decide_assignments(outcome, response.rationale, open_reasons, policy).value
+    items = decide_assignments(outcome, response.rationale, open_reasons, policy, absent).value
     return tuple(
         NewAssignment(
             assignment_id=AssignmentId(uuid7()),

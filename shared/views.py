@@ -27,7 +27,8 @@ class Caller(Frozen, frozen=True):
     """Who asks, through which surface, from where, in which request.
 
     ``session`` is the hash of the client's session string; without one nothing is kept about the session.
-    ``site``, ``application`` and ``page_signature`` are what the client says of the host page.
+    ``site``, ``application`` and ``page_signature`` are what the client says of the host page. Who
+    ``insists`` has collided with other requests of the same tab too often: their order is anybody's guess.
     """
 
     identity: Identity
@@ -37,6 +38,7 @@ class Caller(Frozen, frozen=True):
     site: str | None = None
     application: str | None = None
     page_signature: str | None = None
+    insists: bool = False
 
     @property
     def tenant_id(self) -> TenantId:

@@ -72,7 +72,7 @@ def interaction(call: Call, request: InteractionRequest) -> InteractionResponse:
 @endpoint(registry.MINI_CONFIG)
 def config(call: Call, request: ConfigRequest) -> ConfigResponse:
     """What a client has to know before it shows anything."""
-    who = caller(call, site=request.site, application=request.application_id)
+    who = caller(call, request.session_id, site=request.site, application=request.application_id)
     return config_answer(request, call.identity.tenant_id, core().get_config(who))
 
 
@@ -80,7 +80,7 @@ def config(call: Call, request: ConfigRequest) -> ConfigResponse:
 @endpoint(registry.MINI_PATIENT_SEARCH)
 def patient_search(call: Call, request: SearchRequest) -> SearchResponse:
     """Finds a patient when the page does not say who is on it."""
-    found = core().search_patients(caller(call), request.q, request.limit)
+    found = core().search_patients(caller(call, request.session_id), request.q, request.limit)
     results = tuple(
         SearchResult(name=f.snapshot.display_name, id=f.patient_key, id_masked=f.snapshot.id_masked)
         for f in found

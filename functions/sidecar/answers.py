@@ -9,6 +9,7 @@ import msgspec
 from shared.chat import Reply
 from shared.decisions.display import proceed_text
 from shared.model import ProceedIndicator, Surface
+from shared.persistence.panel import HistoryPlace
 from shared.persistence.readings import PastEvent
 from shared.projections.reader import ProjectionUnreadable
 from shared.views import HistoryPage, InboxPage, PanelView, PatientView
@@ -69,7 +70,7 @@ def history_answer(request: HistoryRequest, page: HistoryPage) -> HistoryRespons
         surface=Surface.SIDECAR,
         events=tuple(_event(event) for event in page.events),
         has_more=page.has_more,
-        next_cursor=None if page.next_before is None else encode_cursor(page.next_before),
+        next_cursor=None if page.next_before is None else encode_cursor(HistoryPlace(seq=page.next_before)),
     )
 
 

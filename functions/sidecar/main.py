@@ -7,7 +7,7 @@ import functions_framework
 from functions.sidecar.answers import chat_answer, history_answer, inbox_answer, panel_answer
 from functions.surface import acknowledge, caller, endpoint, interact, set_aside
 from shared.chat import Question, StateAnswerer
-from shared.persistence.panel import InboxPlace
+from shared.persistence.panel import HistoryPlace, InboxPlace
 from shared.projections.reader import look_at_version
 from shared.runtime import core
 from shared.settings import settings
@@ -38,8 +38,6 @@ from shared.web.panel_messages import (
 settings()  # A wrong configuration stops the start, not the first request.
 
 _ANSWERER = StateAnswerer()
-_UNNAMED = ""
-"""The session of a reader who names none: a look is audited all the same. No client's string is empty."""
 
 
 @functions_framework.http
@@ -76,9 +74,12 @@ def interaction(call: Call, request: InteractionRequest) -> InteractionResponse:
 @endpoint(registry.SIDECAR_HISTORY)
 def history(call: Call, request: HistoryRequest) -> HistoryResponse:
     """The patient's ledger, the newest event first."""
-    before = decode_cursor(request.cursor, int)
+    place = decode_cursor(request.cursor, HistoryPlace)
     page = core().get_history(
-        caller(call, request.session_id or _UNNAMED), request.patient_key, limit=request.limit, before=before
+        caller(call, request.session_id),
+        request.patient_key,
+        limit=request.limit,
+        before=place.seq if place else None,
     )
     return history_answer(request, page)
 
@@ -105,7 +106,7 @@ def assignment_claim(call: Call, request: ClaimRequest) -> ClaimResponse:
 @functions_framework.http
 @endpoint(registry.SIDECAR_CHAT)
 def chat_message(call: Call, request: ChatRequest) -> ChatResponse:
-    """Answers from the patient's state alone; commits nothing, keeps no text."""
+    """Answers from the patient's state alone; commits nothing of what the user says, keeps no text."""
     view = core().get_panel_state(caller(call, request.session_id), request.patient_key)
     question = Question(
         message=request.message,

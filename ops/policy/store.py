@@ -18,6 +18,7 @@ from ops.policy.transaction import transaction
 from shared.decisions.policy import Policy, PolicyError, encode_policy
 from shared.ledger.events import PolicyPublished
 from shared.model import PatientContextId, TenantId
+from shared.persistence.patients import LATEST_RESPONSE, SIGNALS
 from shared.persistence.policies import policy_in
 from shared.persistence.unit_of_work import UnitOfWork
 
@@ -38,22 +39,10 @@ _NEXT = text("""SELECT patient_context_id FROM patient_context
 _LOCK_NEXT = text("""SELECT patient_context_id FROM patient_context
     WHERE tenant_id = :tenant AND patient_context_id > :after AND version > 0
     ORDER BY patient_context_id LIMIT :size FOR NO KEY UPDATE""")
-_FACTS = text("""
+_FACTS = text(f"""
 SELECT json_build_object('patient_context_id', c.patient_context_id, 'has_document', c.version > 0,
-    'signals', (SELECT coalesce(json_agg(json_build_object(
-            'code', g.code, 'status', g.status, 'detail', g.detail_json,
-            'observed_at', g.observed_at, 'source_system', g.source_system)), '[]')
-        FROM patient_signal g
-        WHERE g.tenant_id = c.tenant_id AND g.patient_context_id = c.patient_context_id),
-    'response', (SELECT json_build_object(
-            'system_response_id', r.system_response_id, 'surface_type', r.surface_type,
-            'computed_at', r.computed_at, 'proceed_indicator', r.proceed_indicator,
-            'execution_mode', r.execution_mode, 'tasking_summary', r.tasking_summary,
-            'task_count', r.task_count, 'rationale', r.rationale, 'needs_ack', r.needs_ack,
-            'policy_version', r.policy_version, 'facts_digest', r.facts_digest)
-        FROM system_response r
-        WHERE r.tenant_id = c.tenant_id AND r.patient_context_id = c.patient_context_id
-        ORDER BY r.computed_at DESC, r.system_response_id DESC LIMIT 1),
+    'signals', {SIGNALS},
+    'response', {LATEST_RESPONSE},
     'open_reasons', (SELECT coalesce(json_agg(a.reason_code), '[]') FROM assignment a
         WHERE a.tenant_id = c.tenant_id AND a.patient_context_id = c.patient_context_id
         AND a.status = 'open'))::text

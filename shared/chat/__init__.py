@@ -1,6 +1,7 @@
 """Sidecar's chat: questions about one patient, answered from the patient's state alone.
 
-It commits nothing and stores nothing. ``Answerer`` is the port: behind it a language model can be put later.
+It commits nothing that a user says and stores nothing. ``Answerer`` is the port: behind it a
+language model can be put later.
 """
 
 from shared.chat.port import Answerer, Question, Reply, Source, SourceKind

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Engine
 
-from shared.attendance import current_session, first_view, invocation_of, visit_of
+from shared.attendance import first_view, invocation_of, shown_in, stay, visit_of
 from shared.decisions.display import is_permitted
 from shared.decisions.engine import decide
 from shared.decisions.policy import Policy
@@ -28,7 +28,7 @@ from shared.model import (
 from shared.persistence.changes import Change, Subject, Written, write_change
 from shared.persistence.denials import write_denial
 from shared.persistence.policies import policy_in
-from shared.persistence.readings import ActorReading, PatientReading
+from shared.persistence.readings import ActorReading, PatientReading, SessionedReading
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.persistence.visits import write_visit
 from shared.security.actor import admit
@@ -135,15 +135,22 @@ class CoreBase:
         actor: Actor | None,
         policy: Policy,
         change: Change,
+        *,
+        looks: bool = True,
     ) -> tuple[Written, InvocationId | None]:
         """Writes ``change`` with what the request leaves behind about its session.
+
+        ``looks`` is false for what shows the user nothing of the patient.
 
         Returns also the invocation whose presence is to be told. Raises StillShows.
         """
         if isinstance(origin, System) or actor is None:
             return write_change(uow, origin.tenant_id, change), None
-        refuse_other_patient(reading, policy, change.patient_context_id)
-        visit = visit_of(origin, reading, actor, policy, change.patient_context_id)
+        if looks:
+            refuse_other_patient(origin, reading, change.patient_context_id)
+            visit = visit_of(origin, reading, actor, policy, change.patient_context_id)
+        else:
+            visit = stay(origin, reading, actor, policy)
         whole = change.visited(visit, invocation_of(reading), first_view(origin, actor, visit))
         written = write_change(uow, origin.tenant_id, whole)
         return written, visit.invocation_id if visit else None
@@ -161,7 +168,7 @@ class CoreBase:
 
         Returns the invocation whose presence is to be told. The caller commits. Raises StillShows.
         """
-        refuse_other_patient(reading, policy, shows)
+        refuse_other_patient(caller, reading, shows)
         visit = visit_of(caller, reading, actor, policy, shows)
         if visit is None:
             return None
@@ -174,6 +181,15 @@ class CoreBase:
             events=first_view(caller, actor, visit),
         )
         return visit.invocation_id
+
+    def _stay(
+        self, uow: UnitOfWork, caller: Caller, reading: SessionedReading, actor: Actor, policy: Policy
+    ) -> None:
+        """Writes and commits that the caller is still there, if it is to be written; about no patient."""
+        visit = stay(caller, reading, actor, policy)
+        if visit is not None:
+            write_visit(uow, caller.tenant_id, visit, invocation_id=None, context=None, events=())
+            uow.commit()
 
     def _tell(
         self, origin: Origin, subjects: Iterable[Subject] = (), invocation_id: InvocationId | None = None
@@ -209,11 +225,13 @@ def permit(roles: tuple[str, ...], actor: Actor) -> None:
         raise RoleForbidden
 
 
-def refuse_other_patient(reading: PatientReading, policy: Policy, shows: PatientContextId | None) -> None:
-    """Raises StillShows when the caller's invocation shows another patient than this one, if any."""
-    session = current_session(reading, policy)
-    if session is not None and session.shows_key is not None and session.shows != shows:
-        raise StillShows(session.shows_key)
+def refuse_other_patient(caller: Caller, reading: PatientReading, shows: PatientContextId | None) -> None:
+    """Raises StillShows when the caller's invocation shows another patient, who owes an acknowledgement."""
+    tab = shown_in(reading)
+    if caller.insists or tab is None or tab.shows_key is None:
+        return
+    if tab.shows != shows and tab.owes:
+        raise StillShows(tab.shows_key)
 
 
 def existing(reading: PatientReading) -> PatientState:

@@ -12,18 +12,20 @@ from shared.decisions.outcome import OutcomeFacts, compute_outcome
 from shared.errors import AlreadyClaimed, NotFound
 from shared.ledger.events import AssignmentClaimed
 from shared.model import (
+    Actor,
     Assignment,
     AssignmentId,
     OutcomeKind,
     PatientContextId,
     PatientKey,
+    PatientState,
     UserId,
 )
 from shared.persistence.changes import Change, NewAssignment, write_change
 from shared.persistence.panel import InboxPlace, read_inbox, read_item
 from shared.persistence.patients import read_patient
-from shared.persistence.pending import clear_due, clear_reassess, postpone_reassess
-from shared.persistence.readings import Inbox
+from shared.persistence.pending import absent_users, clear_due, clear_reassess, postpone_reassess
+from shared.persistence.readings import Inbox, InboxReading
 from shared.persistence.unit_of_work import unit_of_work
 from shared.steps import created, events_of, unanswered
 from shared.views import Caller, InboxPage, System
@@ -59,7 +61,8 @@ class Pickup(Surfacing):
                 clear_due(uow, system.tenant_id, patient_context_id)
                 uow.commit()
                 return False
-            change = unanswered(system, state, state.response, policy)
+            absent = absent_users(uow, system.tenant_id, map(UserId, policy.notifications.named_users))
+            change = unanswered(system, state, state.response, policy, absent)
             written = write_change(uow, system.tenant_id, change)
             uow.commit()
         self._tell(system, written.subjects)
@@ -146,44 +149,52 @@ class Pickup(Surfacing):
         none = NotFound("There is no such open item in your inbox.")
         if found.patient_key is None:
             raise none
-        with unit_of_work(self._engine, caller.tenant_id, lock=found.patient_key) as uow:
-            reading = read_patient(uow, caller.tenant_id, caller.asking, found.patient_key)
-            actor, _ = self._admitted(uow, caller, reading)
-            state = existing(reading)
-            item = next((i for i in state.open_assignments if i.assignment_id == assignment_id), None)
-            if item is None or not (
-                item.assigned_to_user == actor.user_id or item.assigned_to_role == actor.role
-            ):
-                raise none
-            if item.claimed_by == actor.user_id:
-                return item
-            if item.claimed_by is not None and not take_over:
-                raise AlreadyClaimed
-            claimed = AssignmentClaimed(
-                assignment_id=item.assignment_id,
-                reason_code=item.reason_code,
-                assigned_to_user=item.assigned_to_user,
-                assigned_to_role=item.assigned_to_role,
-            )
-            change = Change(
-                patient_context_id=state.patient_context_id,
-                ack_due_at=state.ack_due_at,
-                correlation_id=caller.correlation_id,
-                claimed=item.assignment_id,
-                claimed_by=actor.user_id,
-                invocation_id=invocation_of(reading),
-                events=events_of(caller, actor.user_id, [claimed]),
-            )
-            written = write_change(uow, caller.tenant_id, change)
-            uow.commit()
-        self._tell(caller, written.subjects)
-        return msgspec.structs.replace(item, claimed_by=actor.user_id)
+        patient_key = found.patient_key
+
+        def claim(caller: Caller) -> Assignment:
+            with unit_of_work(self._engine, caller.tenant_id, lock=patient_key) as uow:
+                reading = read_patient(uow, caller.tenant_id, caller.asking, patient_key)
+                actor, policy = self._admitted(uow, caller, reading)
+                state = existing(reading)
+                item = _mine(state, assignment_id, actor)
+                if item is None:
+                    raise none
+                if item.claimed_by == actor.user_id:
+                    return item
+                if item.claimed_by is not None and not take_over:
+                    raise AlreadyClaimed
+                claimed = AssignmentClaimed(
+                    assignment_id=item.assignment_id,
+                    reason_code=item.reason_code,
+                    assigned_to_user=item.assigned_to_user,
+                    assigned_to_role=item.assigned_to_role,
+                )
+                change = Change(
+                    patient_context_id=state.patient_context_id,
+                    ack_due_at=state.ack_due_at,
+                    correlation_id=caller.correlation_id,
+                    claimed=item.assignment_id,
+                    claimed_by=actor.user_id,
+                    events=events_of(caller, actor.user_id, [claimed]),
+                )
+                written, told = self._write(uow, caller, reading, actor, policy, change, looks=False)
+                uow.commit()
+            self._tell(caller, written.subjects, told)
+            return msgspec.structs.replace(item, claimed_by=actor.user_id)
+
+        return self._settled(caller, claim)
 
     def get_inbox(self, caller: Caller, *, limit: int, after: InboxPlace | None) -> InboxPage:
         """At most ``limit`` of the caller's open items, the oldest first, after ``after``."""
-        with unit_of_work(self._engine, caller.tenant_id) as uow:
-            reading = read_inbox(uow, caller.tenant_id, caller.asking, limit=limit + 1, after=after)
-            self._admitted(uow, caller, reading)
+
+        def read(caller: Caller) -> InboxReading:
+            with unit_of_work(self._engine, caller.tenant_id) as uow:
+                reading = read_inbox(uow, caller.tenant_id, caller.asking, limit=limit + 1, after=after)
+                actor, policy = self._admitted(uow, caller, reading)
+                self._stay(uow, caller, reading, actor, policy)
+            return reading
+
+        reading = self._settled(caller, read)
         inbox = reading.inbox or Inbox(open_count=0, assignments=())
         has_more, listed = len(inbox.assignments) > limit, inbox.assignments[:limit]
         last = listed[-1] if has_more else None
@@ -194,3 +205,12 @@ class Pickup(Surfacing):
             if last
             else None,
         )
+
+
+def _mine(state: PatientState, assignment_id: AssignmentId, actor: Actor) -> Assignment | None:
+    """The open item, if it is in the actor's inbox."""
+    for item in state.open_assignments:
+        if item.assignment_id == assignment_id:
+            own = item.assigned_to_user == actor.user_id or item.assigned_to_role == actor.role
+            return item if own else None
+    return None

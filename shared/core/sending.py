@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-from shared.attendance import closing_visit, first_view, invocation_of, visit_of
+from shared.attendance import closing_visit, first_view, invocation_of, stay, visit_of
 from shared.core.base import existing, permit, refuse_other_patient
 from shared.core.surfacing import Surfacing
 from shared.decisions.acknowledgement import is_confirmation
@@ -21,8 +21,10 @@ from shared.model import (
     PatientKey,
     SystemResponse,
     SystemResponseId,
+    UserId,
 )
 from shared.persistence.patients import read_for_send, read_patient
+from shared.persistence.pending import absent_users
 from shared.persistence.readings import SendReading, StoredSubmission
 from shared.persistence.unit_of_work import unit_of_work
 from shared.persistence.visits import write_visit
@@ -48,7 +50,7 @@ class Sending(Surfacing):
         """
         key_hash, request_hash = self._idempotency(caller, send, endpoint, idempotency_key)
 
-        def store() -> StoredSubmission:
+        def store(caller: Caller) -> StoredSubmission:
             with unit_of_work(self._engine, caller.tenant_id, lock=send.patient_key) as uow:
                 reading = read_for_send(
                     uow,
@@ -62,9 +64,9 @@ class Sending(Surfacing):
                 state = existing(reading)
                 if reading.repeated is not None:
                     return _first_answer(reading.repeated, request_hash)
-                latest = _answerable(reading, send.system_response_id)
-                _permit_send(actor, policy, latest, send)
-                change = sent(caller, actor, send, reading, state, latest, key_hash, request_hash)
+                latest, answered = _answered(reading, send.system_response_id)
+                _permit_send(actor, policy, answered, send)
+                change = sent(caller, actor, send, reading, state, latest, answered, key_hash, request_hash)
                 written, told = self._write(uow, caller, reading, actor, policy, change)
                 uow.commit()
             self._tell(caller, written.subjects, told)
@@ -79,7 +81,7 @@ class Sending(Surfacing):
         Raises as a Send does, RoleForbidden for a role that may not dismiss.
         """
 
-        def store() -> OutcomeKind:
+        def store(caller: Caller) -> OutcomeKind:
             with unit_of_work(self._engine, caller.tenant_id, lock=dismissal.patient_key) as uow:
                 reading = read_for_send(
                     uow,
@@ -92,9 +94,9 @@ class Sending(Surfacing):
                 actor, policy = self._admitted(uow, caller, reading)
                 permit(policy.allowlist.permissions.dismiss, actor)
                 state = existing(reading)
-                latest = _answerable(reading, dismissal.system_response_id)
+                latest, answered = _answered(reading, dismissal.system_response_id)
                 facts = OutcomeFacts(
-                    needs_ack=latest.needs_ack,
+                    needs_ack=answered.needs_ack,
                     acknowledged=OutcomeKind.ACKNOWLEDGED in reading.settled_as,
                     dismissed=True,
                     left=False,
@@ -106,7 +108,8 @@ class Sending(Surfacing):
                     self._attend(uow, caller, reading, actor, policy, state.patient_context_id)
                     uow.commit()
                     return outcome
-                change = dismissed(caller, actor, dismissal, state, latest, policy)
+                absent = absent_users(uow, caller.tenant_id, map(UserId, policy.notifications.named_users))
+                change = dismissed(caller, actor, dismissal, state, latest, policy, absent)
                 written, told = self._write(uow, caller, reading, actor, policy, change)
                 uow.commit()
             self._tell(caller, written.subjects, told)
@@ -124,10 +127,12 @@ class Sending(Surfacing):
         its invocation. Raises NotFound for an unknown patient.
         """
 
-        def note() -> None:
+        def note(caller: Caller) -> None:
             with unit_of_work(self._engine, caller.tenant_id) as uow:
                 reading = read_patient(uow, caller.tenant_id, caller.asking, patient_key)
-                actor, policy = self._admitted(uow, caller, reading)
+                # Where Mini was just hidden from a role, it is let go all the same.
+                ends = kind is InteractionKind.CLOSED or kind in _LEAVING
+                actor, policy = self._admitted(uow, caller, reading, hidden_too=ends)
                 if patient_key is not None:
                     existing(reading)
                 told = _sampled(caller, kind, policy)
@@ -136,10 +141,9 @@ class Sending(Surfacing):
                 elif kind is InteractionKind.CLOSED:
                     visit = closing_visit(caller, reading, actor, policy)
                 elif patient_key is None:
-                    shows = reading.session.shows if reading.session else None
-                    visit = visit_of(caller, reading, actor, policy, shows, looks=False)
+                    visit = stay(caller, reading, actor, policy)
                 else:
-                    refuse_other_patient(reading, policy, reading.context)
+                    refuse_other_patient(caller, reading, reading.context)
                     visit = visit_of(caller, reading, actor, policy, reading.context)
                 if visit is not None or (told and kind not in _LEAVING):
                     write_visit(
@@ -178,9 +182,9 @@ def _sampled(caller: Caller, kind: InteractionKind, policy: Policy) -> tuple[Use
     return (UserInteracted(kind=kind, surface=caller.surface),)
 
 
-def _permit_send(actor: Actor, policy: Policy, latest: SystemResponse, send: Send) -> None:
-    """Anybody may confirm what the system shows; to assert something else takes a permission."""
-    if not is_confirmation(latest, send.override_proceed, send.override_tasking):
+def _permit_send(actor: Actor, policy: Policy, answered: SystemResponse, send: Send) -> None:
+    """Anybody may confirm what they were shown; to assert something else takes a permission."""
+    if not is_confirmation(answered, send.override_proceed, send.override_tasking):
         permit(policy.allowlist.permissions.override, actor)
 
 
@@ -190,13 +194,16 @@ def _first_answer(repeated: StoredSubmission, request_hash: bytes | None) -> Sto
     return repeated
 
 
-def _answerable(reading: SendReading, answers: SystemResponseId | None) -> SystemResponse:
-    """The patient's latest response, once it is clear that what is answered is one of this patient's."""
-    response = reading.patient.response if reading.patient else None
-    if response is None:
+def _answered(
+    reading: SendReading, answers: SystemResponseId | None
+) -> tuple[SystemResponse, SystemResponse]:
+    """The patient's latest response, and the one of them that is answered: the latest, if it is not said."""
+    latest = reading.patient.response if reading.patient else None
+    if latest is None:
         raise InvalidFields(
             FieldError("system_response_id", "can't be answered: nothing was surfaced for this patient yet")
         )
-    if answers is not None and not reading.answered:
+    answered = latest if answers is None else reading.answered
+    if answered is None:
         raise InvalidFields(FieldError("system_response_id", "must be a response of this patient"))
-    return response
+    return latest, answered

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from shared.attendance import current_session, visit_of
+import msgspec
+
+from shared.attendance import shown_in, visit_of
 from shared.core.base import CoreBase, StillShows, existing
 from shared.decisions.engine import is_same_decision
 from shared.decisions.outcome import OutcomeFacts, compute_outcome
 from shared.decisions.policy import Policy
-from shared.errors import Collided, StillRunning
+from shared.errors import Collided
 from shared.ledger.events import OutcomeComputed, Payload
 from shared.model import Actor, InvocationId, OutcomeKind, PatientKey, PatientState
 from shared.persistence.changes import Change, Written
@@ -29,20 +31,21 @@ _TRIES = 5
 class Surfacing(CoreBase):
     """What looking changes."""
 
-    def _settled(self, caller: Caller, use_case: Callable[[], T]) -> T:
+    def _settled(self, caller: Caller, use_case: Callable[[Caller], T]) -> T:
         """Runs a use case, again when it collided with another request, as the first two of a tab may.
 
         A patient whom the caller's invocation showed until now is left first: whatever turns a tab to
-        another record invalidates what it showed.
+        another record invalidates what it showed. Where many requests turn one tab at once, which no person
+        does, nobody waits for their order.
         """
         for _ in range(_TRIES):
             try:
-                return use_case()
+                return use_case(caller)
             except Collided:
                 continue
             except StillShows as other:
                 self.leave_patient(caller, other.patient_key)
-        raise StillRunning
+        return use_case(msgspec.structs.replace(caller, insists=True))
 
     def persist_system_response(self, origin: Origin, patient_key: PatientKey) -> PatientState:
         """Decides under the patient's lock and appends the response if it is a new one (data.md).
@@ -71,12 +74,12 @@ class Surfacing(CoreBase):
         with unit_of_work(self._engine, caller.tenant_id, lock=patient_key) as uow:
             reading = read_patient(uow, caller.tenant_id, caller.asking, patient_key)
             actor, policy = self._admitted(uow, caller, reading, hidden_too=True)
-            state, session = existing(reading), current_session(reading, policy)
+            state, tab = existing(reading), shown_in(reading)
             payloads = list(also)
-            showed = session is not None and session.shows == state.patient_context_id
+            showed = tab is not None and tab.shows == state.patient_context_id
             if showed and state.response is not None and _is_invalidated(state, policy, self._now()):
                 left = state.response.system_response_id
-                if not was_invalidated(uow, caller.tenant_id, state.patient_context_id, left, session):
+                if not was_invalidated(uow, caller.tenant_id, state.patient_context_id, left, tab):
                     payloads.append(OutcomeComputed(system_response_id=left, outcome=OutcomeKind.INVALIDATED))
             # Another request of this tab may have left it already, or shown another patient since.
             visit = visit_of(caller, reading, actor, policy, None) if showed else None
@@ -86,7 +89,7 @@ class Surfacing(CoreBase):
                 uow,
                 caller.tenant_id,
                 visit,
-                invocation_id=session.invocation_id if session else None,
+                invocation_id=tab.invocation_id if tab else None,
                 context=state.patient_context_id,
                 events=events_of(caller, actor.user_id, payloads),
             )

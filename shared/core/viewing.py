@@ -10,18 +10,28 @@ import msgspec
 from shared.core.base import Undecided, permit
 from shared.core.surfacing import Surfacing
 from shared.decisions.detection import Sighting, detect_record
-from shared.decisions.display import Display, Surrounding, decide_display, is_permitted, visible_snapshot
+from shared.decisions.display import (
+    Display,
+    Surrounding,
+    decide_display,
+    is_permitted,
+    variant_for,
+    visible_snapshot,
+)
 from shared.decisions.engine import is_same_decision
 from shared.decisions.policy import Policy
 from shared.errors import Collided, FieldError, InvalidFields, StillRunning
-from shared.model import Actor, PatientKey, PatientState, Surface
+from shared.ledger.events import UserInteracted
+from shared.model import Actor, InteractionKind, PatientKey, PatientState, Surface
 from shared.persistence.panel import read_for_panel, read_history
 from shared.persistence.patients import read_patient
 from shared.persistence.readings import HistoryReading, PanelReading, PastEvent, PatientReading
 from shared.persistence.search import search_patients
 from shared.persistence.unit_of_work import UnitOfWork, unit_of_work
+from shared.persistence.visits import write_visit
 from shared.security.patient_keys import external_id_hash
 from shared.security.search_terms import normalize_query
+from shared.steps import events_of
 from shared.views import Caller, Found, HistoryPage, PanelView, PatientView
 
 R = TypeVar("R", bound=PatientReading)
@@ -46,6 +56,7 @@ class Viewing(Surfacing):
         with unit_of_work(self._engine, caller.tenant_id) as uow:
             reading = read_patient(uow, caller.tenant_id, caller.asking, None)
             actor, policy = self._admitted(uow, caller, reading, hidden_too=True)
+            self._stay(uow, caller, reading, actor, policy)
         return PatientView(actor=actor, policy=policy, display=_display(caller, actor, policy), state=None)
 
     def get_patient_state(
@@ -67,12 +78,12 @@ class Viewing(Surfacing):
                 raise InvalidFields(
                     FieldError(
                         "detection.source_system",
-                        "must be a source system that your tenant's policy allows for this page",
+                        "must be a source system that your tenant's policy allows, and the page's adapter's",
                     )
                 )
             return caller.surface is not Surface.MINI or display.show_mini
 
-        def look() -> PatientView:
+        def look(caller: Caller) -> PatientView:
             looked, _ = self._look(
                 caller, lambda uow: read_patient(uow, caller.tenant_id, caller.asking, patient_key), may_see
             )
@@ -92,7 +103,7 @@ class Viewing(Surfacing):
         def read(uow: UnitOfWork) -> PanelReading:
             return read_for_panel(uow, caller.tenant_id, caller.asking, patient_key)
 
-        def look() -> PanelView:
+        def look(caller: Caller) -> PanelView:
             looked, reading = self._look(caller, read, lambda _policy, _display: True)
             if looked.surfaced:
                 # A new response is a new event: the history must end with it.
@@ -115,13 +126,15 @@ class Viewing(Surfacing):
     ) -> HistoryPage:
         """At most ``limit`` ledger events of a patient, the newest first, from before ``before``."""
 
-        def look() -> HistoryReading:
+        def look(caller: Caller) -> HistoryReading:
             with unit_of_work(self._engine, caller.tenant_id) as uow:
                 reading = read_history(
                     uow, caller.tenant_id, caller.asking, patient_key, limit=limit + 1, before=before
                 )
                 actor, policy = self._admitted(uow, caller, reading)
                 permit(policy.allowlist.permissions.history, actor)
+                if caller.session is None:
+                    self._audit_view(uow, caller, reading, actor)
                 told = self._attend(uow, caller, reading, actor, policy, reading.context)
                 if told:
                     uow.commit()
@@ -144,11 +157,26 @@ class Viewing(Surfacing):
             found = search_patients(
                 uow, caller.tenant_id, terms=normalize_query(q), hashes=hashes, limit=limit
             )
+            self._stay(uow, caller, reading, actor, policy)
         variant = _display(caller, actor, policy).variant
         return tuple(
             Found(patient_key=patient.patient_key, snapshot=visible_snapshot(patient.snapshot, variant))
             for patient in found
         )
+
+    def _audit_view(self, uow: UnitOfWork, caller: Caller, reading: PatientReading, actor: Actor) -> None:
+        """Tells the ledger of a look without a session, each time: there is none that it was first in."""
+        if reading.context is not None:
+            viewed = UserInteracted(kind=InteractionKind.VIEWED, surface=caller.surface)
+            write_visit(
+                uow,
+                caller.tenant_id,
+                None,
+                invocation_id=None,
+                context=reading.context,
+                events=events_of(caller, actor.user_id, [viewed]),
+            )
+            uow.commit()
 
     def _look(
         self,
@@ -177,7 +205,8 @@ class Viewing(Surfacing):
             except Collided:
                 raise
             except (Undecided, StillRunning):
-                # Somebody who only looks waits for nobody: the next look decides it.
+                # Somebody who only looks waits for no decision: the next look makes it. The look itself is
+                # told to the ledger, or refused.
                 undecided = True
                 self._note_visit(caller, state.patient_key)
         surfaced = after is not None and state is not None and after.version != state.version
@@ -203,6 +232,15 @@ def _readable(history: tuple[PastEvent, ...], actor: Actor, policy: Policy) -> t
     """What the actor's role may read of a history: nothing, the events, or their notes as well."""
     if not is_permitted(policy.allowlist.permissions.history, actor.role):
         return ()
-    if is_permitted(policy.allowlist.permissions.notes, actor.role):
+    notes = is_permitted(policy.allowlist.permissions.notes, actor.role)
+    mode = variant_for(policy, actor.role)[1].show_mode
+    if notes and mode:
         return history
-    return tuple(msgspec.structs.replace(event, note=None) for event in history)
+
+    def readable(event: PastEvent) -> PastEvent:
+        hidden = {} if mode or "execution_mode" not in event.payload else {"execution_mode": None}
+        return msgspec.structs.replace(
+            event, note=event.note if notes else None, payload={**event.payload, **hidden}
+        )
+
+    return tuple(readable(event) for event in history)

@@ -26,14 +26,19 @@ class OpenItem(Frozen, frozen=True):
 
 
 def decide_assignments(
-    outcome: OutcomeKind, rationale: tuple[Reason, ...], open_reasons: frozenset[str], policy: Policy
+    outcome: OutcomeKind,
+    rationale: tuple[Reason, ...],
+    open_reasons: frozenset[str],
+    policy: Policy,
+    absent: frozenset[UserId] = frozenset(),
 ) -> Finding[tuple[OpenItem, ...], str]:
     """The items that this outcome leaves for somebody, at most one for each reason, none that is open.
 
     ``rationale`` is the response's: each of its signals whose rule needs acknowledgement gives its reason,
     in the rationale's order. The policy in force now decides, which may be younger than the response; where
     it has no such rule any more, one item keeps the response from being forgotten. ``open_reasons`` are
-    those of the patient's open assignments.
+    those of the patient's open assignments. What is for one of the ``absent``, who don't work here any more,
+    goes where the policy sends everything ``otherwise``.
     """
     rules = policy.notifications
     if outcome not in rules.on_outcomes:
@@ -42,11 +47,15 @@ def decide_assignments(
     awaited = (signal_rules.get(reason.signal) for reason in rationale)
     # A dictionary keeps the order and each reason once.
     codes = tuple(dict.fromkeys(rule.reason_code for rule in awaited if rule is not None and rule.needs_ack))
-    whose = {code: rules.assign.get(code, rules.otherwise) for code in codes} or {
+    whose = {code: _present(rules.assign.get(code), rules.otherwise, absent) for code in codes} or {
         UNACKNOWLEDGED_REASON: rules.otherwise
     }
     items = tuple(_item(code, whose[code]) for code in whose if code not in open_reasons)
     return Finding(items, tuple(_sentence(code, whose[code], code in open_reasons) for code in whose))
+
+
+def _present(named: Assignee | None, otherwise: Assignee, absent: frozenset[UserId]) -> Assignee:
+    return otherwise if named is None or named.user in absent else named
 
 
 def _item(reason_code: str, assignee: Assignee) -> OpenItem:

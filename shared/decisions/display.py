@@ -33,7 +33,9 @@ class Display(NamedTuple):
 def decide_display(surrounding: Surrounding, policy: Policy) -> Finding[Display, str]:
     """What the policy lets a role see here; a sentence for each thing that keeps Mini from showing.
 
-    The variant holds where Mini doesn't show too: Sidecar and the API follow it.
+    What isn't known (``None``) is allowed only where everything is. ``site`` is a host name; a port is
+    ignored. ``*.example.org`` allows ``example.org`` too, as a browser's match patterns do. The variant holds
+    where Mini doesn't show too: Sidecar and the API follow it.
     """
     barriers = _barriers(policy, surrounding)
     name, variant = variant_for(policy, surrounding.role)
@@ -41,15 +43,6 @@ def decide_display(surrounding: Surrounding, policy: Policy) -> Finding[Display,
     shown = why or ("Mini shows: the policy allows the site, the application and the role.",)
     named = f"The role {surrounding.role} sees the variant {name}."
     return Finding(Display(not barriers, name, variant), (*shown, named))
-
-
-def show_mini(policy: Policy, site: str | None, application: str | None, role: str) -> bool:
-    """Whether Mini shows on this site, in this application, to this role.
-
-    What isn't known (``None``) is allowed only where everything is. ``site`` is a host name; a port is
-    ignored. ``*.example.org`` allows ``example.org`` too, as a browser's match patterns do.
-    """
-    return not _barriers(policy, Surrounding(site=site, application=application, role=role))
 
 
 def is_permitted(roles: tuple[str, ...], role: str) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Annotated
 
 import msgspec
 from sqlalchemy import TextClause, text
 
 from shared.model import AssignmentId, Frozen, PatientKey, TenantId
-from shared.persistence.patients import ACTOR, ASSIGNMENT, READING, asked
+from shared.persistence.patients import ACTOR, ASSIGNMENT, READING, SESSIONED, asked
 from shared.persistence.readings import Asking, HistoryReading, InboxReading, ItemReading, PanelReading
 from shared.persistence.unit_of_work import UnitOfWork
 
@@ -23,8 +24,18 @@ _FIRST = 9_223_372_036_854_775_807
 class InboxPlace(Frozen, frozen=True):
     """A place in an inbox: the item that was listed last. What comes in later is listed after it."""
 
-    created_at: datetime
+    created_at: Annotated[datetime, msgspec.Meta(tz=True)]
     assignment_id: AssignmentId
+
+    def __post_init__(self) -> None:
+        """Raises OverflowError for a time that is none in UTC."""
+        self.created_at.astimezone(UTC)
+
+
+class HistoryPlace(Frozen, frozen=True):
+    """A place in a patient's ledger: the event that was listed last. What happens later comes before it."""
+
+    seq: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 
 
 def inbox_json(limit: int, after: str = "") -> str:
@@ -95,10 +106,7 @@ def read_inbox(
     """Reads the caller and at most ``limit`` of their open assignments, the oldest first, after ``after``."""
     place = {} if after is None else {"at": after.created_at, "id": after.assignment_id}
     found = uow.value(
-        _inbox_statement(limit, paged=after is not None),
-        tenant=tenant_id,
-        user=asking.user_id,
-        **place,
+        _inbox_statement(limit, paged=after is not None), **asked(tenant_id, asking, None), **place
     )
     return msgspec.json.decode(found, type=InboxReading)
 
@@ -107,7 +115,7 @@ def read_inbox(
 def _inbox_statement(limit: int, *, paged: bool) -> TextClause:
     after = "AND (a.created_at, a.assignment_id) > (CAST(:at AS timestamptz), CAST(:id AS uuid))"
     inbox = inbox_json(limit, after if paged else "")
-    return text(f"""SELECT json_build_object({ACTOR}, 'inbox', (SELECT {inbox} FROM app_user w
+    return text(f"""SELECT json_build_object({SESSIONED}, 'inbox', (SELECT {inbox} FROM app_user w
         WHERE w.tenant_id = :tenant AND w.user_id = :user))::text""")
 
 

@@ -22,6 +22,27 @@ ASSIGNMENT = """json_build_object(
         WHERE cu.tenant_id = a.tenant_id AND cu.user_id = a.claimed_by AND cu.status = 'active'
         AND (cu.user_id = a.assigned_to_user OR cu.role = a.assigned_to_role)))"""
 
+RESPONSE = """json_build_object(
+        'system_response_id', r.system_response_id, 'surface_type', r.surface_type,
+        'computed_at', r.computed_at, 'proceed_indicator', r.proceed_indicator,
+        'execution_mode', r.execution_mode, 'tasking_summary', r.tasking_summary,
+        'task_count', r.task_count, 'rationale', r.rationale, 'needs_ack', r.needs_ack,
+        'policy_version', r.policy_version, 'facts_digest', r.facts_digest)"""
+"""SQL: the row ``r`` of ``system_response`` as a SystemResponse."""
+
+LATEST_RESPONSE = f"""(SELECT {RESPONSE} FROM system_response r
+        WHERE r.tenant_id = c.tenant_id AND r.patient_context_id = c.patient_context_id
+        ORDER BY r.computed_at DESC, r.system_response_id DESC LIMIT 1)"""
+"""SQL: the latest response of the context ``c``."""
+
+SIGNALS = """(SELECT coalesce(json_agg(json_build_object(
+            'code', g.code, 'status', g.status, 'detail', g.detail_json,
+            'observed_at', g.observed_at, 'source_system', g.source_system)
+            ORDER BY g.code, g.source_system), '[]')
+        FROM patient_signal g
+        WHERE g.tenant_id = c.tenant_id AND g.patient_context_id = c.patient_context_id)"""
+"""SQL: the signals of the context ``c``."""
+
 PATIENT_STATE = f"""json_build_object(
     'patient_context_id', c.patient_context_id, 'patient_key', c.patient_key, 'version', c.version,
     'version_head', CASE WHEN c.version_head IS NOT NULL THEN json_build_object(
@@ -33,21 +54,8 @@ PATIENT_STATE = f"""json_build_object(
         FROM patient_snapshot s
         WHERE s.tenant_id = c.tenant_id AND s.patient_context_id = c.patient_context_id
         ORDER BY s.snapshot_version DESC LIMIT 1),
-    'signals', (SELECT coalesce(json_agg(json_build_object(
-            'code', g.code, 'status', g.status, 'detail', g.detail_json,
-            'observed_at', g.observed_at, 'source_system', g.source_system)
-            ORDER BY g.code, g.source_system), '[]')
-        FROM patient_signal g
-        WHERE g.tenant_id = c.tenant_id AND g.patient_context_id = c.patient_context_id),
-    'response', (SELECT json_build_object(
-            'system_response_id', r.system_response_id, 'surface_type', r.surface_type,
-            'computed_at', r.computed_at, 'proceed_indicator', r.proceed_indicator,
-            'execution_mode', r.execution_mode, 'tasking_summary', r.tasking_summary,
-            'task_count', r.task_count, 'rationale', r.rationale, 'needs_ack', r.needs_ack,
-            'policy_version', r.policy_version, 'facts_digest', r.facts_digest)
-        FROM system_response r
-        WHERE r.tenant_id = c.tenant_id AND r.patient_context_id = c.patient_context_id
-        ORDER BY r.computed_at DESC, r.system_response_id DESC LIMIT 1),
+    'signals', {SIGNALS},
+    'response', {LATEST_RESPONSE},
     'outcome', (SELECT o.outcome FROM response_outcome o
         WHERE o.tenant_id = c.tenant_id AND o.outcome <> 'invalidated' AND o.system_response_id = (
             SELECT r.system_response_id FROM system_response r
@@ -75,15 +83,18 @@ ACTOR = """'actor', (SELECT json_build_object('user_id', u.user_id, 'role', u.ro
 'policy_version', (SELECT coalesce(max(p.version), 0) FROM policy_config p WHERE p.tenant_id = :tenant)"""
 """SQL: who asks, under which policy version."""
 
-READING = f"""{ACTOR},
+SESSIONED = f"""{ACTOR},
 'session', {SESSION},
 'application', (SELECT h.application_id FROM application h
-    WHERE h.tenant_id = :tenant AND h.application_id = CAST(:application AS text)),
+    WHERE h.tenant_id = :tenant AND h.application_id = CAST(:application AS text))"""
+"""SQL: a SessionedReading's fields."""
+
+READING = f"""{SESSIONED},
 'patient', (SELECT {PATIENT_STATE} FROM patient_context c
     WHERE c.tenant_id = :tenant AND c.patient_key = :patient_key)"""
 """SQL: a PatientReading's fields."""
 
-_REPEATED = """'repeated', (SELECT json_build_object(
+_REPEATED = f"""'repeated', (SELECT json_build_object(
         'mini_submission_id', m.mini_submission_id, 'system_response_id', m.system_response_id,
         'submitted_at', m.submitted_at, 'note_text', m.note_text, 'override_proceed', m.override_proceed,
         'override_tasking', m.override_tasking, 'confirmed', m.confirmed, 'superseded', m.superseded,
@@ -94,7 +105,7 @@ _REPEATED = """'repeated', (SELECT json_build_object(
             AND a.resolved_by_submission = m.mini_submission_id))
     FROM mini_submission m WHERE m.tenant_id = :tenant AND m.user_id = :user
     AND m.idempotency_key_hash = CAST(:key_hash AS bytea)),
-'answered', EXISTS (SELECT 1 FROM system_response r JOIN patient_context c
+'answered', (SELECT {RESPONSE} FROM system_response r JOIN patient_context c
     ON c.tenant_id = r.tenant_id AND c.patient_context_id = r.patient_context_id
     WHERE r.tenant_id = :tenant AND r.system_response_id = CAST(:response AS uuid)
     AND c.patient_key = :patient_key),

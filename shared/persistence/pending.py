@@ -6,14 +6,14 @@ with the tenant set.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from shared.model import PatientContextId, TenantId
+from shared.model import PatientContextId, TenantId, UserId
 from shared.persistence.unit_of_work import UnitOfWork, unit_of_work
 
 _AT_ONCE = 200
@@ -69,7 +69,7 @@ WITH stale AS MATERIALIZED (
     UPDATE session s SET ended_at = clock_timestamp(), end_reason = 'idle'
     WHERE s.tenant_id = :tenant AND s.ended_at IS NULL AND s.session_id IN (
         SELECT o.session_id FROM session o JOIN stale USING (invocation_id)
-        WHERE o.tenant_id = :tenant AND o.ended_at IS NULL FOR UPDATE OF o SKIP LOCKED)
+        WHERE o.tenant_id = :tenant AND o.ended_at IS NULL FOR NO KEY UPDATE OF o SKIP LOCKED)
     RETURNING s.invocation_id
 ), gone AS (
     UPDATE invocation i SET status = 'closed' FROM stale g
@@ -84,6 +84,19 @@ WITH stale AS MATERIALIZED (
 )
 SELECT count(*) FROM gone
 """)
+
+
+_ABSENT = text("""SELECT w.user_id FROM unnest(CAST(:users AS uuid[])) AS w(user_id)
+    WHERE NOT EXISTS (SELECT 1 FROM app_user u WHERE u.tenant_id = :tenant AND u.user_id = w.user_id
+    AND u.status = 'active')""")
+
+
+def absent_users(uow: UnitOfWork, tenant_id: TenantId, named: Iterable[UserId]) -> frozenset[UserId]:
+    """Which of the users that a policy names don't work at the tenant any more."""
+    users = list(named)
+    if not users:
+        return frozenset()
+    return frozenset(UserId(row.user_id) for row in uow.rows(_ABSENT, tenant=tenant_id, users=users))
 
 
 def clear_due(uow: UnitOfWork, tenant_id: TenantId, patient_context_id: PatientContextId) -> None:

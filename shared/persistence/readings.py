@@ -17,6 +17,7 @@ from shared.model import (
     PatientKey,
     PatientState,
     SubmissionId,
+    SystemResponse,
     SystemResponseId,
     UserId,
 )
@@ -57,14 +58,19 @@ class ActorReading(Frozen, frozen=True):
     policy_version: int
 
 
-class PatientReading(ActorReading, frozen=True):
-    """Who asks, under which policy version, in which session, about whom.
+class SessionedReading(ActorReading, frozen=True):
+    """Beside the caller, in which session they ask.
 
     ``application`` is the host application that the caller names, if the tenant has it.
     """
 
     session: SessionReading | None
     application: str | None
+
+
+class PatientReading(SessionedReading, frozen=True):
+    """Who asks, under which policy version, in which session, about whom."""
+
     patient: PatientState | None
 
     @property
@@ -76,12 +82,12 @@ class PatientReading(ActorReading, frozen=True):
 class SendReading(PatientReading, frozen=True):
     """Beside the reading, what a Send has to know.
 
-    ``repeated`` is what the same idempotency key stored before; ``answered`` whether the response that
-    the request names belongs to this patient, ``settled_as`` what became of it before.
+    ``repeated`` is what the same idempotency key stored before; ``answered`` the response that the
+    request names, if it is one of this patient's, ``settled_as`` what became of it before.
     """
 
     repeated: StoredSubmission | None
-    answered: bool
+    answered: SystemResponse | None
     settled_as: tuple[OutcomeKind, ...]
 
 
@@ -117,7 +123,7 @@ class PanelReading(HistoryReading, frozen=True):
     inbox: Inbox
 
 
-class InboxReading(ActorReading, frozen=True):
+class InboxReading(SessionedReading, frozen=True):
     """Beside the caller, their open assignments; None for somebody whom the tenant does not know."""
 
     inbox: Inbox | None

@@ -32,8 +32,9 @@ from shared.persistence.unit_of_work import UnitOfWork
 class SessionReading(Frozen, frozen=True):
     """The newest session under a client's session string, with its invocation.
 
-    ``shows`` is the patient that the invocation showed last, ``viewed`` whether the session has seen the
-    patient who is asked about; ages in seconds, by the database's clock.
+    ``shows`` is the patient that the invocation showed last, ``owes`` whether that patient's response waits
+    to be acknowledged, ``viewed`` whether the session has seen the patient who is asked about; ages in
+    seconds, by the database's clock.
     """
 
     session_id: SessionId
@@ -47,13 +48,16 @@ class SessionReading(Frozen, frozen=True):
     status: InvocationStatus
     shows: PatientContextId | None
     shows_key: PatientKey | None
+    owes: bool | None
     viewed: bool
 
 
 class Visit(Frozen, frozen=True):
     """What a request leaves behind about its session; ``views``: it is a look at ``patient_context_id``.
 
-    ``ended`` is the session that is over, the one before when this one ``starts``, or this one.
+    ``ended`` is the session that is over, the one before when this one ``starts``, or this one. ``showed`` is
+    what the invocation showed when this was decided: if another request has turned it since to a patient who
+    owes an acknowledgement, nothing is written, unless this ``insists``.
     """
 
     session_id: SessionId
@@ -69,16 +73,27 @@ class Visit(Frozen, frozen=True):
     surface_type: Surface
     ui_variant_id: str
     status: InvocationStatus
+    showed: PatientContextId | None
+    insists: bool
     patient_context_id: PatientContextId | None
     views: bool
 
 
-SESSION = """(SELECT json_build_object('session_id', s.session_id, 'invocation_id', s.invocation_id,
+def _owes(invocation: str) -> str:
+    """SQL: whether the latest response of the patient whom ``invocation`` shows still waits for somebody."""
+    return f"""(SELECT r.needs_ack AND NOT EXISTS (SELECT 1 FROM response_outcome o
+            WHERE o.tenant_id = r.tenant_id AND o.system_response_id = r.system_response_id)
+        FROM system_response r WHERE r.tenant_id = {invocation}.tenant_id
+        AND r.patient_context_id = {invocation}.patient_context_id
+        ORDER BY r.computed_at DESC, r.system_response_id DESC LIMIT 1)"""
+
+
+SESSION = f"""(SELECT json_build_object('session_id', s.session_id, 'invocation_id', s.invocation_id,
         'end_reason', s.end_reason, 'age_s', extract(epoch FROM clock_timestamp() - s.started_at),
         'idle_s', extract(epoch FROM clock_timestamp() - i.last_seen_at),
         'application_id', i.application_id, 'page_signature', i.page_signature,
         'ui_variant_id', i.ui_variant_id, 'status', i.status, 'shows', i.patient_context_id,
-        'shows_key', shown.patient_key, 'viewed', EXISTS (SELECT 1 FROM session_view w
+        'shows_key', shown.patient_key, 'owes', {_owes("i")}, 'viewed', EXISTS (SELECT 1 FROM session_view w
             JOIN patient_context seen ON seen.tenant_id = w.tenant_id
                 AND seen.patient_context_id = w.patient_context_id
             WHERE w.tenant_id = s.tenant_id AND w.session_id = s.session_id
@@ -94,11 +109,12 @@ SESSION = """(SELECT json_build_object('session_id', s.session_id, 'invocation_i
 
 # A session that starts waits for an equal one that starts beside it and then leaves it alone (DO NOTHING);
 # its invocation is not made either, so nothing is left of it. Foreign keys are checked when all is done.
-VISIT = """visiting AS MATERIALIZED (
+VISIT = f"""visiting AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(CAST(:visits AS jsonb)) AS v(session_id uuid, invocation_id uuid,
         starts boolean, ended uuid, end_reason text, session_hash text, user_id uuid,
         signed_in_at timestamptz, application_id text, page_signature text, surface_type text,
-        ui_variant_id text, status text, patient_context_id uuid, views boolean)
+        ui_variant_id text, status text, showed uuid, insists boolean,
+        patient_context_id uuid, views boolean)
     WHERE (SELECT count(*) FROM locked) >= 0
 ), ended AS (
     UPDATE session s SET ended_at = clock_timestamp(), end_reason = v.end_reason FROM visiting v
@@ -127,6 +143,8 @@ VISIT = """visiting AS MATERIALIZED (
         status = CASE WHEN invocation.status = 'closed' AND NOT EXISTS (SELECT 1 FROM started)
             THEN invocation.status ELSE excluded.status END,
         last_seen_at = clock_timestamp()
+    WHERE (SELECT v.insists OR invocation.patient_context_id IS NOT DISTINCT FROM v.showed FROM visiting v)
+        OR NOT coalesce({_owes("invocation")}, false)
     RETURNING invocation_id
 ), viewed AS (
     INSERT INTO session_view (tenant_id, session_id, patient_context_id)
@@ -147,7 +165,7 @@ INVOCATION = "coalesce((SELECT invocation_id FROM seen), CAST(:invocation AS uui
 """SQL: the invocation that rows and events belong to."""
 
 VISITED = "((SELECT count(*) FROM seen) = (SELECT count(*) FROM visiting))"
-"""SQL: false when the session was begun by another request meanwhile."""
+"""SQL: false when another request of the same tab has begun the session or turned the tab meanwhile."""
 
 _WRITE = text(f"""
 WITH locked AS MATERIALIZED (
@@ -211,8 +229,8 @@ def write_visit(
 ) -> None:
     """Writes a visit and events that change no state, at the end of ``context``'s chain.
 
-    Raises Collided when another request of the same tab began the session meanwhile: it is there now. The
-    caller commits.
+    The caller commits. Raises Collided when another request of the same tab has begun the session or turned
+    the tab meanwhile.
     """
     visited = uow.value(
         _WRITE,

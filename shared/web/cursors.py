@@ -19,11 +19,11 @@ def encode_cursor(place: object) -> str:
 
 
 def decode_cursor(cursor: str | None, kind: type[T]) -> T | None:
-    """The place in a cursor of ours. Raises InvalidFields for any other text."""
+    """The place of a ``kind`` in a cursor of ours. Raises InvalidFields for any other text."""
     if cursor is None:
         return None
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         return msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=kind)
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, OverflowError):
         raise InvalidFields(FieldError("cursor", "must be the next_cursor of an earlier answer")) from None

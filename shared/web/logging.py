@@ -56,7 +56,7 @@ class LogCode(Enum):
     RELAY_FAILED = ("ERROR", "The relay could not do its round.")
     SWEPT = ("INFO", "The sweep did what was due.")
     SWEEP_FAILED = ("ERROR", "The sweep could not do its round, or a part of it; what is due stays due.")
-    PRESENCE_TOLD = ("DEBUG", "A presence document was written.")
+    TIDY_FAILED = ("ERROR", "The tabs of a tenant that nobody came back to could not be closed.")
 
 
 class LogFields(TypedDict, total=False):

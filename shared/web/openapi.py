@@ -34,13 +34,14 @@ _EVERY_CALL = (
     Unauthenticated,
     Forbidden,
     MethodNotAllowed,
+    StillRunning,
     InvalidFields,
     Overloaded,
     MobiusError,
     DatabaseUnavailable,
 )
 _WITH_A_BODY = (MalformedRequest, BodyTooLarge, UnsupportedMediaType)
-_OF_A_WRITE = (NotFound, StillRunning)
+_OF_A_WRITE = (NotFound,)
 
 
 def openapi_document(server_url: str) -> Json:

@@ -125,10 +125,13 @@ def test_a_get_with_a_query_answers_as_a_post_does(clinic: Clinic) -> None:
     assert got.get_json()["policy"]["show_mini"] is True
 
 
-def test_asking_for_it_writes_nothing(clinic: Clinic) -> None:
+def test_asking_for_it_begins_the_session_that_it_names_and_writes_nothing_else(clinic: Clinic) -> None:
     before = clinic.counts()
-    config(clinic, session_id="s-1", site="ehr.example.org", application_id="demo-board")
+    config(clinic, site="ehr.example.org", application_id="demo-board")
     assert clinic.counts() == before
+    for _ in range(2):
+        config(clinic, session_id="s-1", site="ehr.example.org", application_id="demo-board")
+        assert clinic.written_since(before) == {"invocation": 1, "session": 1}
 
 
 def test_a_warm_config_takes_at_most_six_round_trips(proxy: CountingProxy, clinic: Clinic) -> None:

@@ -247,3 +247,28 @@ def test_refusals_at_the_same_moment_are_no_reason_for_an_alarm(
         assert [answer.result().status_code for answer in answers] == [403, 403]
     assert len(denials(clinic)) == 1
     assert '"ERROR"' not in capsys.readouterr().out
+
+
+def test_a_role_without_override_may_confirm_what_it_was_shown_though_a_newer_response_exists(
+    clinic: Clinic,
+) -> None:
+    clinic.publish(allowlist={"permissions": {"override": LEAD}})
+    older = clinic.status(BY_HAND)
+    clinic.sql("UPDATE patient_signal SET status = 'resolved' WHERE tenant_id = :tenant")
+    assert clinic.status(BY_HAND)["proceed"]["color"] == "green"
+    answers = {"system_response_id": older["system_response_id"], "override_tasking": None}
+    problem_of(clinic.post("mini/ack", clinic.says(BY_HAND, **answers, override_proceed="green")), 403)
+    confirmed = clinic.answer("mini/ack", clinic.says(BY_HAND, **answers, override_proceed="yellow"))
+    assert (confirmed["confirmed"], confirmed["superseded"]) == (True, True)
+
+
+def test_a_mode_that_is_hidden_is_in_no_history(clinic: Clinic) -> None:
+    variant = {"display_name": "full", "id_masked": True, "dob": "full", "show_mode": False}
+    clinic.publish(ui_variants={"variants": {"desk": variant, "office": variant}})
+    clinic.status(BY_HAND)
+    panel = clinic.answer("sidecar/state", clinic.names(BY_HAND))
+    history = clinic.answer("sidecar/history", clinic.names(BY_HAND))
+    assert panel["patient_state"]["system_response"]["execution_mode"] is None
+    told = [e["payload"] for e in (*panel["history"], *history["events"]) if "execution_mode" in e["payload"]]
+    assert told
+    assert {payload["execution_mode"] for payload in told} == {None}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.web.cursors import encode_cursor
 from tests.integration.overdue import COUNSELOR, DESK, LEAD, nobody_sent
 from tests.integration.product import BY_HAND, GREEN, MANY, NOTE, Clinic, problem_of
 
@@ -16,7 +17,8 @@ READS = ("sidecar/state", "sidecar/history", "sidecar/inbox")
 
 
 def history(clinic: Clinic, number: int = BY_HAND, *, user: int = DESK, **fields: Any) -> dict[str, Any]:
-    body = {"patient_key": clinic.key(number), **fields}
+    # In a session of its own: without one each look is an event.
+    body = {"session_id": "reader", "patient_key": clinic.key(number), **fields}
     return clinic.answer("sidecar/history", body, user=user)
 
 
@@ -119,7 +121,7 @@ def test_a_note_is_there_for_sends_only_and_for_roles_that_may_read_it(clinic: C
             None
         }
     readable = types(history(clinic, user=LEAD))
-    hidden = clinic.post("sidecar/history", clinic.names(BY_HAND), user=DESK)
+    hidden = clinic.post("sidecar/history", clinic.names(BY_HAND, "s-1"), user=DESK)
     assert hidden.status_code == 200
     assert types(hidden.get_json()) == readable
     assert NOTE not in hidden.get_data(as_text=True)
@@ -154,7 +156,13 @@ def test_who_reads_the_history_is_in_it_once_a_session(clinic: Clinic) -> None:
     assert newest["actor"]["user_id"] == str(clinic.users[LEAD].user_id)
 
 
-@pytest.mark.parametrize("cursor", ["no-cursor", "e30", "Ingi", "MS41", "x" * 300, "Maria Example"])
+FORGED = [
+    *("no-cursor", "e30", "Ingi", "MS41", "x" * 300, "Maria Example"),
+    *(encode_cursor({"seq": seq}) for seq in (0, -1, 2**63, 1.5, "1", None)),
+]
+
+
+@pytest.mark.parametrize("cursor", FORGED)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_cursor_that_is_none_is_named(clinic: Clinic, cursor: str, method: str) -> None:
     client, headers = clinic.product.client("sidecar/history"), clinic.headers()
@@ -171,7 +179,7 @@ def test_a_cursor_that_is_none_is_named(clinic: Clinic, cursor: str, method: str
 def test_a_get_with_a_query_pages_as_a_post_does(clinic: Clinic) -> None:
     eventful(clinic)
     client, headers = clinic.product.client("sidecar/history"), clinic.headers()
-    query: dict[str, Any] = {"patient_key": clinic.key(BY_HAND), "limit": 4}
+    query: dict[str, Any] = {"session_id": "reader", "patient_key": clinic.key(BY_HAND), "limit": 4}
     for _ in range(2):
         got = client.get("/", query_string=query, headers=headers)
         assert got.status_code == 200

@@ -10,7 +10,7 @@ import pytest
 
 from shared.model import CorrelationId, PatientKey
 from shared.views import System
-from tests.integration.product import BY_HAND, GREEN, MANY, Clinic, at_once, problem_of
+from tests.integration.product import BY_HAND, GREEN, MANY, Clinic, CountingProxy, at_once, problem_of
 
 NOBODY = "p1_nobody_here"
 
@@ -236,3 +236,36 @@ def test_an_interaction_with_an_unknown_patient_is_not_found(clinic: Clinic) -> 
 def test_who_is_left_has_to_be_said(clinic: Clinic, surface: str, kind: str) -> None:
     response = clinic.post(f"{surface}/interaction", {"session_id": "s-1", "kind": kind})
     assert [error["field"] for error in problem_of(response, 422)["errors"]] == ["patient_key"]
+
+
+@pytest.mark.parametrize("again", range(4))
+def test_two_patients_in_one_tab_at_once_leave_the_one_that_shows_no_more(quiet: Clinic, again: int) -> None:
+    del again
+    at_once([partial(quiet.status, BY_HAND), partial(quiet.status, MANY)])
+    shown = quiet.rows("invocation")[0].patient_context_id
+    left = MANY if shown == quiet.context(BY_HAND) else BY_HAND
+    assert len(invalidated(quiet, left)) == 1
+    assert invalidated(quiet, BY_HAND if left == MANY else MANY) == []
+
+
+def test_many_requests_that_turn_one_tab_at_once_are_all_served(quiet: Clinic) -> None:
+    numbers = range(12)
+    at_once([partial(quiet.status, number) for number in numbers])
+    answers = at_once([partial(quiet.answer, "mini/ack", quiet.says(number)) for number in (BY_HAND, MANY)])
+    assert {answer["needs_ack"] for answer in answers} == {False}
+
+
+def test_a_tab_that_was_idle_is_left_too(quiet: Clinic) -> None:
+    quiet.status(BY_HAND)
+    quiet.sql("UPDATE invocation SET last_seen_at = now() - interval '40 minutes' WHERE tenant_id = :tenant")
+    quiet.status(MANY)
+    assert len(invalidated(quiet)) == 1
+    assert quiet.count("invocation") == 1
+
+
+def test_a_patient_who_owes_nothing_any_more_is_left_at_no_cost(quiet: Clinic, proxy: CountingProxy) -> None:
+    for number in (BY_HAND, MANY):
+        quiet.status(number)
+        quiet.answer("mini/ack", quiet.says(number))
+    assert proxy.flights(lambda: quiet.answer("mini/ack", quiet.says(BY_HAND))) <= 10
+    assert invalidated(quiet) == invalidated(quiet, MANY) == []

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from itertools import pairwise
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from shared.errors import NotFound
 from shared.model import PatientKey
+from shared.web.cursors import encode_cursor
 from tests.integration.overdue import (
     COUNSELOR,
     DESK,
@@ -22,9 +23,12 @@ from tests.integration.overdue import (
     hire,
     inbox,
     inbox_document,
+    items,
     listed,
     nobody_sent,
     patient_document,
+    to_role,
+    to_user,
     unconfirmed,
     users_told,
 )
@@ -192,6 +196,10 @@ def test_pages_stay_in_place_while_items_come_and_go(clinic: Clinic) -> None:
         "x" * 300,
         "Maria Example",
         "eyJjcmVhdGVkX2F0IjoibmV2ZXIifQ",
+        *(
+            encode_cursor({"created_at": at, "assignment_id": str(UUID(int=1))})
+            for at in ("2026-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00")
+        ),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -439,3 +447,25 @@ def test_a_patient_of_whom_nothing_was_surfaced_gets_no_item(clinic: Clinic) -> 
     with pytest.raises(NotFound):
         core.persist_assignment(clinic.caller(), key, "coverage", role="billing_lead")
     assert clinic.count("assignment") == 0
+
+
+def test_an_item_for_somebody_who_left_goes_where_everything_else_goes(clinic: Clinic) -> None:
+    gone = hire(clinic, "front_desk", status="disabled")
+    clinic.publish(
+        notifications={
+            "assign": {"authorization": to_user(clinic, gone)},
+            "otherwise": to_role("billing_lead"),
+        }
+    )
+    nobody_sent(clinic, BY_HAND)
+    (item,) = items(clinic, BY_HAND)
+    assert (item.assigned_to_role, item.assigned_to_user) == ("billing_lead", None)
+    assert listed(clinic, LEAD) == [str(item.assignment_id)]
+
+
+def test_somebody_who_works_in_the_inbox_alone_is_in_a_session(clinic: Clinic) -> None:
+    inbox(clinic, LEAD, session_id="desk")
+    (session,) = clinic.rows("session")
+    (invocation,) = clinic.rows("invocation")
+    assert session.user_id == invocation.user_id == clinic.users[LEAD].user_id
+    assert (invocation.surface_type, invocation.patient_context_id) == ("sidecar", None)

@@ -181,8 +181,8 @@ def test_watch_prints_a_send_and_ends_well_on_ctrl_c(clinic: Clinic) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (("unknown",), "The running stack has no patient with this key"),
-        (("unknown", "--tenant", "nowhere"), "The running stack has no tenant nowhere."),
+        (("unknown",), "No tenant of the running stack has a patient with this key"),
+        (("unknown", "--tenant", "nowhere"), "There is no such tenant: give --tenant"),
         (("unknown", "--state-dir", "nowhere"), "No stack runs in nowhere"),
     ],
 )

@@ -6,17 +6,18 @@ from datetime import date
 from hashlib import sha256
 from typing import Any
 
-from ops.intake.dates import moment
 from ops.intake.derived import Derived
-from ops.intake.facts import Fact, NotTaken, Stamp, decode_fact, encode_fact
+from ops.intake.facts import Fact, NotTaken, decode_fact, encode_fact
 from ops.intake.judging import judge
+from ops.intake.reading import Found, Place
 from ops.intake.signals import derive_signals
+from ops.intake.stamps import stamp_of
 from ops.intake.telling import tell
 from tests.fhir_files import AS_OF, claim, claim_response, concept, day
 
 Resource = dict[str, Any]
 Said = dict[str, tuple[str, dict[str, str | int]]]
-RESOLVED = ("resolved", {})
+RESOLVED: tuple[str, dict[str, str | int]] = ("resolved", {})
 
 
 def hashed(name: str) -> str:
@@ -26,9 +27,8 @@ def hashed(name: str) -> str:
 def fact(resource: Resource) -> Fact | NotTaken:
     verdict = judge(resource["resourceType"], resource)
     assert verdict.resource is not None, verdict.reason
-    name = hashed(f"{resource['resourceType']}/{resource['id']}")
-    updated = moment(resource.get("meta", {}).get("lastUpdated"))
-    told = tell(verdict.resource, Stamp(names=(name,), updated=updated), hashed)
+    found = Found(Place(0, 1), resource["resourceType"], None, resource)
+    told = tell(verdict.resource, stamp_of(found, verdict.resource, hashed), hashed)
     return told if isinstance(told, NotTaken) else decode_fact(encode_fact(told))
 
 

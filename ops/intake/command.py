@@ -62,7 +62,7 @@ def fhir(
         typer.Option(
             metavar="URI",
             help="The system of the Patient.identifier by which your pages name a patient, or resource-id. "
-            "Without it: the one of type MR, else the first, else the resource's id.",
+            "Without it: the one of type MR, else the first that no state gave, else the resource's id.",
         ),
     ] = None,
     as_of: Annotated[

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
-from ops.intake.derived import Derived, active, resolved, said_at
+from ops.intake.derived import Derived, active, age, resolved, said_at
 from ops.intake.facts import (
     AppointmentFact,
     AuthorizationFact,
@@ -15,6 +15,7 @@ from ops.intake.facts import (
     InsuranceAnswer,
     RequestFact,
 )
+from ops.intake.stamps import meant, owners
 
 EXPIRES_WITHIN = timedelta(days=30)
 """A coverage that ends so soon is expiring."""
@@ -35,7 +36,7 @@ def coverage_signals(
     coverage says of itself.
     """
     facts: list[Fact] = [*coverages, *eligibility]
-    answers = dict(_insurance_answers(eligibility, as_of))
+    answers = dict(_insurance_answers(eligibility, owners(coverages), as_of))
     kept_up = [c for c in coverages if c.active and not _is_denied(c, answers)]
     in_force = [c for c in kept_up if _begins(c) <= as_of <= _ends(c)]
     if in_force or any(answer.inforce for answer in answers.values()):
@@ -77,7 +78,8 @@ def authorization_signals(
     if not facts:
         return
     visits = [a.on for a in appointments if a.on and a.on >= as_of]
-    open_items = list(_missing(requests, _latest_answers(answers), needing, as_of))
+    latest = _latest_answers(answers, owners(requests))
+    open_items = list(_missing(requests, latest, needing, as_of))
     if not open_items:
         yield resolved("authorization.missing", facts)
         return
@@ -93,50 +95,67 @@ def _missing(
     as_of: date,
 ) -> Iterator[tuple[date | None, str | None]]:
     """The day and the service of everything that still waits for an authorization."""
-    requested = {name for request in requests for name in request.stamp.names}
+    requested = {request.stamp.own for request in requests}
     for request in requests:
-        found = [answers[name] for name in request.stamp.names if name in answers]
-        granted = any(_holds(answer, request.service_on or as_of) for answer in found)
-        if not request.void and not granted and _is_ahead(request, as_of):
-            yield request.service_on, request.service
+        answer = answers.get(request.stamp.own)
+        for day, service in () if request.void else _ahead(request, as_of):
+            if answer is None or not _holds(answer, day or as_of):
+                yield day, service
     for name, answer in answers.items():
         is_open = not answer.void and not answer.granted and said_at(answer).date() >= as_of - ASKED_WITHIN
         if name not in requested and is_open:
             yield None, None
     if not any(_holds(answer, as_of) for answer in answers.values()):
         for fact in needing:
-            if _is_ahead(fact, as_of):
-                yield fact.service_on, fact.service
+            yield from _ahead(fact, as_of)
 
 
-def _is_ahead(asking: RequestFact | EligibilityFact, as_of: date) -> bool:
-    if asking.service_on is not None:
-        return asking.service_on >= as_of
-    return said_at(asking).date() >= as_of - ASKED_WITHIN
+def _ahead(asking: RequestFact | EligibilityFact, as_of: date) -> Iterator[tuple[date | None, str | None]]:
+    """The days of service that are not over, a lasting one as the first that is left, and the services."""
+    for day in asking.days:
+        if day.last >= as_of:
+            yield max(day.first, as_of), day.service
+    if not asking.days and said_at(asking).date() >= as_of - ASKED_WITHIN:
+        yield None, asking.service
 
 
 def _holds(answer: AuthorizationFact, on: date) -> bool:
     return answer.granted and not answer.void and (answer.until is None or answer.until >= on)
 
 
-def _latest_answers(answers: Sequence[AuthorizationFact]) -> dict[str, AuthorizationFact]:
-    return {answer.request: answer for answer in sorted(answers, key=said_at)}
+def _latest_answers(
+    answers: Sequence[AuthorizationFact], known: Mapping[str, str]
+) -> dict[str, AuthorizationFact]:
+    """The newest answer to each request; of equally new ones the one that grants less."""
+
+    def weight(answer: AuthorizationFact) -> tuple[object, ...]:
+        holds = (answer.until or date.max).toordinal()
+        return (*age(answer), answer.void or not answer.granted, not answer.void, -holds)
+
+    return {meant(answer.request, known): answer for answer in sorted(answers, key=weight)}
 
 
 def _insurance_answers(
-    eligibility: Sequence[EligibilityFact], as_of: date
+    eligibility: Sequence[EligibilityFact], known: Mapping[str, str], as_of: date
 ) -> Iterator[tuple[str, InsuranceAnswer]]:
-    """The fresh answers that say yes or no, the newest last, with the coverage that each is about."""
-    for fact in sorted(eligibility, key=said_at):
-        if fact.complete and fact.asked_on and as_of - fact.asked_on <= VERIFIED_FOR:
-            for answer in fact.insurance:
-                if answer.inforce is not None:
-                    yield answer.coverage or fact.stamp.own, answer
+    """The fresh answers that say yes or no, with the coverage that each is about.
+
+    The newest comes last; of equally new ones the one that says no.
+    """
+    fresh = [
+        (*age(fact), not answer.inforce, answer.ended or date.min, meant(answer.coverage, known), answer)
+        for fact in eligibility
+        if fact.complete and fact.asked_on and as_of - fact.asked_on <= VERIFIED_FOR
+        for answer in fact.insurance
+        if answer.inforce is not None
+    ]
+    for *_, coverage, answer in sorted(fresh, key=lambda each: each[:4]):
+        yield coverage, answer
 
 
-def _is_denied(coverage: CoverageFact, answers: dict[str, InsuranceAnswer]) -> bool:
-    found = [answers[name] for name in coverage.stamp.names if name in answers]
-    return any(answer.inforce is False for answer in found)
+def _is_denied(coverage: CoverageFact, answers: Mapping[str, InsuranceAnswer]) -> bool:
+    answer = answers.get(coverage.stamp.own)
+    return answer is not None and answer.inforce is False
 
 
 def _covered_through(in_force: Sequence[CoverageFact], kept_up: Sequence[CoverageFact]) -> date:

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from ops.intake.facts import AnswerFact, AuthorizationFact, EligibilityFact, Fact, RequestFact
+from ops.intake.facts import (
+    AnswerFact,
+    AppointmentFact,
+    AuthorizationFact,
+    EligibilityFact,
+    Fact,
+    RequestFact,
+)
 from shared.model import Frozen, SignalStatus
 
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -47,9 +54,14 @@ def newest_versions(facts: Sequence[F]) -> list[F]:
 def said_at(fact: Fact) -> datetime:
     """When the resource was made; where it doesn't say, when it was last changed."""
     match fact:
-        case EligibilityFact() | AnswerFact() | RequestFact() | AuthorizationFact():
+        case EligibilityFact() | AnswerFact() | RequestFact() | AuthorizationFact() | AppointmentFact():
             return fact.created or fact.stamp.updated or NEVER
     return fact.stamp.updated or NEVER
+
+
+def age(fact: Fact) -> tuple[datetime, datetime]:
+    """By which of two answers to one question the newer is told: when it was made, then when changed."""
+    return said_at(fact), fact.stamp.updated or NEVER
 
 
 def observed_at(facts: Iterable[Fact]) -> datetime | None:

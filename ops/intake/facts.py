@@ -44,15 +44,26 @@ class CoverageFact(Fact, frozen=True):
 
 
 class InsuranceAnswer(Frozen, frozen=True):
-    """What an insurer says of one coverage (``coverage`` is its hashed name)."""
+    """What an insurer says of one coverage (``coverage`` are its hashed names, one at least)."""
 
-    coverage: str | None
+    coverage: tuple[str, ...]
     inforce: bool | None
     ended: date | None
 
 
+class ServiceDay(Frozen, frozen=True):
+    """From when through when a service takes place, most often one day, and the words for it."""
+
+    first: date
+    last: date
+    service: str | None
+
+
 class EligibilityFact(Fact, frozen=True):
-    """An insurer's answer about eligibility. ``service`` words what needs an authorization."""
+    """An insurer's answer about eligibility. ``service`` words what needs an authorization.
+
+    ``days`` are when that takes place, empty when it doesn't say.
+    """
 
     created: datetime | None
     asked_on: date | None
@@ -60,13 +71,13 @@ class EligibilityFact(Fact, frozen=True):
     insurance: tuple[InsuranceAnswer, ...]
     needs_authorization: bool
     service: str | None
-    service_on: date | None
+    days: tuple[ServiceDay, ...]
 
 
 class ClaimFact(Fact, frozen=True):
-    """A claim that takes the place of earlier ones, or of itself when it was withdrawn.
+    """A claim, for the names that it goes by.
 
-    ``replaces`` are their hashed names.
+    ``replaces`` are the hashed names of earlier ones whose place it takes, its own when it was withdrawn.
     """
 
     replaces: tuple[str, ...]
@@ -75,11 +86,11 @@ class ClaimFact(Fact, frozen=True):
 class AnswerFact(Fact, frozen=True):
     """An insurer's answer to a claim. ``void``: taken back, which leaves the claim unanswered.
 
-    ``replaces``: the hashed names of earlier claims or answers that it settles too. ``owed_minor`` is what
-    it leaves to the patient, None when it doesn't say.
+    ``claim`` are the claim's hashed names, one at least. ``replaces``: the hashed names of earlier claims or
+    answers that it settles too. ``owed_minor`` is what it leaves to the patient, None when it doesn't say.
     """
 
-    claim: str
+    claim: tuple[str, ...]
     replaces: tuple[str, ...]
     created: datetime | None
     answered_on: date | None
@@ -91,18 +102,24 @@ class AnswerFact(Fact, frozen=True):
 
 
 class RequestFact(Fact, frozen=True):
-    """A question for authorization before a service. ``void``: withdrawn."""
+    """A question for authorization before a service. ``void``: withdrawn.
+
+    ``days`` are those of all its lines; without any, ``service`` is what it asks about.
+    """
 
     created: datetime | None
     void: bool
     service: str | None
-    service_on: date | None
+    days: tuple[ServiceDay, ...]
 
 
 class AuthorizationFact(Fact, frozen=True):
-    """An answer to such a question. ``until`` is the last day on which it holds."""
+    """An answer to such a question. ``until`` is the last day on which it holds.
 
-    request: str
+    ``request`` are the question's hashed names, one at least.
+    """
+
+    request: tuple[str, ...]
     created: datetime | None
     void: bool
     granted: bool
@@ -120,6 +137,7 @@ class AppointmentFact(Fact, frozen=True):
     """An appointment: ``on`` is its day if it is still to take place, None when it isn't."""
 
     on: date | None
+    created: datetime | None
 
 
 class DemographicsFact(Fact, frozen=True):
@@ -150,6 +168,8 @@ class NotTaken(StrEnum):
     ESTIMATE = "an estimate, nothing was billed"
     UNANSWERED = "not answered yet"
     NO_BALANCE = "has no balance (R4 has no element for it; see docs/intake.md)"
+    NO_NUMBER = "has neither an id nor an identifier that counts"
+    NOT_ASKED_FOR = "has no identifier of the system that --identifier-system names"
     NO_PATIENT = "names no patient"
     CONTAINED = "names a patient that is only inside itself"
     PLAIN_CLAIM = "a claim says nothing until it is answered"

@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 from ops.installation import Refused
 from ops.intake.dates import moment
-from ops.intake.facts import NotTaken, Stamp
+from ops.intake.facts import NotTaken
 from ops.intake.identity import Naming
 from ops.intake.judging import judge
+from ops.intake.patients import RESOURCE_ID
 from ops.intake.reading import DELETION, NO_RESOURCE, Broken, Found, Passed, read
 from ops.intake.references import (
     identifier_name,
     is_contained,
-    last_words,
     may_be_patient,
     names_of,
 )
@@ -22,6 +22,7 @@ from ops.intake.report import Report
 from ops.intake.resources import TAKEN, Patient, Resource
 from ops.intake.sources import Source
 from ops.intake.staging import Staging
+from ops.intake.stamps import stamp_of
 from ops.intake.telling import patients_of, tell
 
 _WANTED = frozenset(TAKEN)
@@ -54,6 +55,10 @@ class FirstReading:
                         valid += 1
                         self._stage(item, verdict.resource, patients)
                         continue
+                    if verdict.lacking:
+                        valid += 1
+                        self._report.leave_out(item.place, item.resource_type, verdict.reason)
+                        continue
                     self._report.refuse(item.place, item.resource_type, verdict.reason)
                     if verdict.release is not None:
                         releases[verdict.release] += 1
@@ -70,9 +75,9 @@ class FirstReading:
     def _stage_patient(self, item: Found, patient: Patient, number: int) -> None:
         external = self._naming.external_id(patient)
         if external is None:
-            asked = "has no identifier of the system that --identifier-system names"
-            reason = "has neither an identifier nor an id" if self._naming.asked is None else asked
-            self._report.refuse(item.place, item.resource_type, reason)
+            asked = self._naming.asked not in (None, RESOURCE_ID)
+            lacks = NotTaken.NOT_ASKED_FOR if asked else NotTaken.NO_NUMBER
+            self._report.leave_out(item.place, item.resource_type, lacks)
             return
         taken = self._staging.add_patient(
             self._naming.key(external),
@@ -92,7 +97,7 @@ class FirstReading:
             self._report.refuse(item.place, item.resource_type, reason)
 
     def _stage_fact(self, item: Found, resource: Resource) -> None:
-        told = tell(resource, self._stamp(item, resource), self._staging.hashed)
+        told = tell(resource, stamp_of(item, resource, self._staging.hashed), self._staging.hashed)
         if isinstance(told, NotTaken):
             self._report.leave_out(item.place, item.resource_type, told)
             return
@@ -108,12 +113,3 @@ class FirstReading:
             contained = any(is_contained(reference) for reference in references)
             reason = NotTaken.CONTAINED if contained else NotTaken.NO_PATIENT
             self._report.leave_out(item.place, item.resource_type, reason)
-
-    def _stamp(self, item: Found, resource: Resource) -> Stamp:
-        names = [f"{item.resource_type}/{resource.id}"] if resource.id else []
-        if url := last_words(item.full_url):
-            names.append(url)
-        if not names:
-            names = [f"{item.place.source} {item.place}"]
-        hashed = tuple(dict.fromkeys(self._staging.hashed(name) for name in names))
-        return Stamp(names=hashed, updated=moment(resource.meta.last_updated))

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel, ValidationError
 
-from ops.intake.resources import Resource, take
+from ops.intake.resources import TAKEN, Resource, take
 
 _RELEASES = {"R5": "fhir.resources", "STU3": "fhir.resources.STU3"}
 # Elements that DSTU2 had and no later release.
@@ -46,18 +46,24 @@ _DATES = ("birthDate", "start", "end", "created", "lastUpdated", "date")
 class Verdict(msgspec.Struct, frozen=True):
     """A resource that is valid, or the reason why it isn't.
 
+    ``lacking``: it is valid, but with an extension in place of something that Mobius must know.
     ``release`` is the release of FHIR that it is valid in instead, where that can be told.
     """
 
     resource: Resource | None
     reason: str = ""
     release: str | None = None
+    lacking: bool = False
 
 
 def judge(resource_type: str, content: dict[str, Any]) -> Verdict:
     """Judges a resource of one of the types that Mobius takes in. Never raises."""
+    content = _without_contained(content)
     problems, unknown = _problems(resource_type, content)
     if not problems:
+        absent = [name for name in _needed(resource_type) if name not in content and f"_{name}" in content]
+        if absent:
+            return Verdict(None, f"has only an extension in place of {' and '.join(absent)}", lacking=True)
         try:
             return Verdict(take(resource_type, content))
         except msgspec.ValidationError:
@@ -67,6 +73,21 @@ def judge(resource_type: str, content: dict[str, Any]) -> Verdict:
         return Verdict(None, f"is a resource of FHIR {release}, not R4", release)
     more = f", and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
     return Verdict(None, "; ".join(problems[:_TOLD]) + more)
+
+
+def _without_contained(content: dict[str, Any]) -> dict[str, Any]:
+    """Mobius reads nothing contained, and some types of R4 are no longer among the library's."""
+    contained = content.get("contained")
+    if not isinstance(contained, list) or not all(isinstance(each, dict) for each in contained):
+        return content
+    return {name: value for name, value in content.items() if name != "contained"}
+
+
+@cache
+def _needed(resource_type: str) -> tuple[str, ...]:
+    """The elements that Mobius can't do without."""
+    fields = msgspec.structs.fields(TAKEN[resource_type])
+    return tuple(field.encode_name for field in fields if field.required)
 
 
 def _problems(resource_type: str, content: dict[str, Any]) -> tuple[list[str], set[str]]:

@@ -20,6 +20,16 @@ _LABEL_LIMIT = 40
 _NAME_LIMIT = 200
 _NAME_USES = ("usual", "official", None, "temp", "nickname")
 _RECORD_NUMBER = "MR"
+# Numbers that a state gives to a person, as types of HL7's table 0203 and as systems.
+_NATIONAL_TYPES = frozenset(("SS", "SB", "NI", "NIIP", "PPN", "DL", "TAX"))
+_NATIONAL_SYSTEMS = (
+    "http://hl7.org/fhir/sid/us-ssn",
+    "http://hl7.org/fhir/sid/us-mbi",
+    "http://hl7.org/fhir/sid/passport-",
+    "urn:oid:2.16.840.1.113883.4.1",
+    "urn:oid:2.16.840.1.113883.4.3.",
+    "urn:oid:2.16.840.1.113883.4.330.",
+)
 # Direction marks would let a name rearrange the text around it.
 _DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _UNPRINTABLE = ("Cc", "Cs", "Cn", "Co")
@@ -45,8 +55,8 @@ class Shown(Frozen, frozen=True):
 def external_id(patient: Patient, asked: str | None) -> ExternalId | None:
     """The id by which the source's own pages name the patient; None when there is none.
 
-    It is the identifier of the system ``asked``; without one that of type MR, else the first with a value,
-    else the resource's id.
+    It is the identifier of the system ``asked``; without one that of type MR, else the first with a value
+    that no state gave, else the resource's id.
     """
     if asked == RESOURCE_ID:
         return _resource_id(patient)
@@ -54,6 +64,7 @@ def external_id(patient: Patient, asked: str | None) -> ExternalId | None:
     if asked is not None:
         found = [i for i in found if i.system == asked]
         return _identified(found[0]) if found else None
+    found = [i for i in found if not _is_national(i)]
     records = [i for i in found if is_record_number(i)]
     return _identified((records or found)[0]) if found else _resource_id(patient)
 
@@ -61,6 +72,15 @@ def external_id(patient: Patient, asked: str | None) -> ExternalId | None:
 def is_record_number(identifier: Identifier) -> bool:
     """Whether its type is HL7's MR, a medical record number."""
     return _RECORD_NUMBER in identifier.type.codes
+
+
+def _is_national(identifier: Identifier) -> bool:
+    """Whether it is a social security number, a passport's and the like, which no page should show."""
+    system = (identifier.system or "").lower()
+    of_system = any(
+        system.startswith(each) if each[-1] in ".-" else system == each for each in _NATIONAL_SYSTEMS
+    )
+    return of_system or not _NATIONAL_TYPES.isdisjoint(identifier.type.codes)
 
 
 def shown(patient: Patient, external: ExternalId) -> Shown:

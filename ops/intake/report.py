@@ -9,11 +9,13 @@ from typing import IO
 
 import msgspec
 
-from ops.intake.reading import Place
+from ops.intake.reading import DELETION, NO_RESOURCE, Place
 from ops.intake.sources import Source
 
 SHOWN = 20
 """How many refused resources are told one by one; ``--report`` has all."""
+
+_PLURALS = {NO_RESOURCE: "entries without a resource", DELETION: "deletions"}
 
 
 class Fate(StrEnum):
@@ -73,7 +75,7 @@ class Report:
         if self._left_out:
             yield f"Left out: {self._left_out.total():,}."
             for reason, counts in self._by_reason():
-                yield f"  {reason}: " + ", ".join(f"{count:,} {what}" for what, count in counts)
+                yield f"  {reason}: " + ", ".join(_counted(*each) for each in counts)
         if self.refused:
             yield f"Refused: {self.refused:,}."
             yield from (f"  {line}" for line in self._first)
@@ -93,3 +95,7 @@ class Report:
             name = self._sources[place.source].name
             line = Line(fate, name, place.line, place.entry, resource_type, reason)
             self._copy.write(msgspec.json.encode(line) + b"\n")
+
+
+def _counted(what: str, count: int) -> str:
+    return f"{count:,} {what if count == 1 else _PLURALS.get(what, what)}"

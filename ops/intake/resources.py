@@ -36,13 +36,13 @@ class Resource(Element, frozen=True, kw_only=True):
 
     id: str | None = None
     meta: Meta = Meta()
+    identifier: tuple[Identifier, ...] = ()
     extension: tuple[Extension, ...] = ()
 
 
 class Patient(Resource, frozen=True, kw_only=True):
     """A person who gets care."""
 
-    identifier: tuple[Identifier, ...] = ()
     name: tuple[HumanName, ...] = ()
     telecom: tuple[ContactPoint, ...] = ()
     birth_date: str | None = None
@@ -197,6 +197,7 @@ class Appointment(Resource, frozen=True, kw_only=True):
 
     status: str
     start: str | None = None
+    created: str | None = None
     participant: tuple[Participant, ...] = ()
 
 

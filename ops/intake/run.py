@@ -35,7 +35,7 @@ from shared.model import PatientKey, SignalStatus
 BATCH = 300
 """How many new patients are written in one transaction."""
 
-_NOT_HERE = "its patient isn't in these files"
+_NOT_HERE = "its patient isn't in these files, or didn't go in"
 _SHARED = "several patients go by the name that it refers to"
 _UNKNOWN = "its patient is neither in these files nor known from before"
 

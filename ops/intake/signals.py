@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import TypeVar
 
 from ops.intake.coverage import authorization_signals, coverage_signals, eligibility_signals
-from ops.intake.derived import Derived, active, newest_versions, resolved, said_at
+from ops.intake.derived import Derived, active, age, newest_versions, resolved, said_at
 from ops.intake.facts import (
     AnswerFact,
     AnyFact,
@@ -24,6 +24,7 @@ from ops.intake.facts import (
     EligibilityFact,
     RequestFact,
 )
+from ops.intake.stamps import meant, owners
 
 ASSESSING = frozenset(("coverage.inactive", "coverage.expiring", "eligibility.unverified"))
 """Codes that may come in as resolved. Any other is stored as resolved only where it was active: a patient of
@@ -61,7 +62,7 @@ def _claim_signals(answers: Sequence[AnswerFact], settled: Sequence[AnswerFact])
     if not denied:
         yield resolved("claim.denied", answers)
         return
-    last = max(denied, key=lambda answer: (said_at(answer), answer.claim))
+    last = max(denied, key=lambda answer: (said_at(answer), answer.reason or ""))
     denied_on = last.answered_on.isoformat() if last.answered_on else None
     yield active("claim.denied", {"denied_on": denied_on, "reason": last.reason}, answers)
 
@@ -109,14 +110,23 @@ def _demographics_signals(patients: Sequence[DemographicsFact]) -> Iterator[Deri
 
 def _latest_answers(answers: Sequence[AnswerFact], claims: Sequence[ClaimFact]) -> list[AnswerFact]:
     """The newest answer to each claim, unless it was taken back or another claim took that one's place."""
-    latest = {answer.claim: answer for answer in sorted(answers, key=said_at)}
-    replaced = {name for claim in claims for name in claim.replaces}
-    replaced.update(name for answer in answers for name in answer.replaces)
+    known, answered = owners(claims), owners(answers)
+    latest = {meant(answer.claim, known): answer for answer in sorted(answers, key=_weight)}
+    names = {name for claim in claims for name in claim.replaces}
+    names.update(name for answer in answers for name in answer.replaces)
+    # What takes another's place names the claim or the answer to it.
+    replaced = {whose.get(name, name) for name in names for whose in (known, answered)}
     return [
         answer
-        for answer in latest.values()
-        if not answer.void and answer.claim not in replaced and replaced.isdisjoint(answer.stamp.names)
+        for claim, answer in latest.items()
+        if not answer.void and replaced.isdisjoint((claim, answer.stamp.own))
     ]
+
+
+def _weight(answer: AnswerFact) -> tuple[object, ...]:
+    """Of equally new answers the denial counts, and nothing depends on the order in which they were read."""
+    said = (answer.denied and not answer.void, not answer.void, answer.reason or "")
+    return (*age(answer), *said, answer.owed_minor or 0, answer.currency or "")
 
 
 def _is_recent(answer: AnswerFact, as_of: date) -> bool:

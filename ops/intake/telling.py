@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import date
-
 from ops.intake.adjudication import ClaimAnswer, find_denial, left_to_patient
 from ops.intake.codes import service
 from ops.intake.dates import first_day, last_day, moment
@@ -24,7 +21,6 @@ from ops.intake.facts import (
     Stamp,
 )
 from ops.intake.money import minor_units
-from ops.intake.references import identifier_name, last_words
 from ops.intake.resources import (
     Account,
     Appointment,
@@ -32,12 +28,14 @@ from ops.intake.resources import (
     ClaimResponse,
     Coverage,
     CoverageEligibilityResponse,
+    EligibilityInsurance,
     ExplanationOfBenefit,
     RelatedClaim,
     Resource,
 )
+from ops.intake.services import days_of, first_service
+from ops.intake.stamps import Hash, names_in
 
-Hash = Callable[[str], str]
 Told = Fact | NotTaken
 
 _ERROR, _DRAFT = "entered-in-error", "draft"
@@ -76,7 +74,7 @@ def tell(resource: Resource, stamp: Stamp, hashed: Hash) -> Told:
             return _explanation(resource, stamp, hashed)
         case Appointment():
             on = first_day(resource.start) if resource.status in _TO_TAKE_PLACE else None
-            return AppointmentFact(stamp=stamp, on=on)
+            return AppointmentFact(stamp=stamp, on=on, created=moment(resource.created))
         case Account():
             return _account(resource, stamp)
     raise TypeError(f"{type(resource).__name__} tells nothing")
@@ -102,7 +100,7 @@ def _eligibility(answer: CoverageEligibilityResponse, stamp: Stamp, hashed: Hash
         if answer.status == status:
             return why
     needing = [i for each in answer.insurance for i in each.item if i.authorization_required]
-    words = (service(item.category, item.product_or_service) for item in needing)
+    needed = first_service((item.category, item.product_or_service) for item in needing)
     return EligibilityFact(
         stamp=stamp,
         created=moment(answer.created),
@@ -110,18 +108,18 @@ def _eligibility(answer: CoverageEligibilityResponse, stamp: Stamp, hashed: Hash
         complete=answer.outcome in ("complete", "partial"),
         insurance=tuple(
             InsuranceAnswer(
-                coverage=_named(each.coverage, hashed),
+                coverage=_covered_by(number, each, stamp, hashed),
                 inforce=each.inforce,
                 ended=last_day(each.benefit_period.end),
             )
-            for each in answer.insurance
+            for number, each in enumerate(answer.insurance)
         ),
         # A general answer lists what would need one; only this purpose asks about a service to come.
         needs_authorization=bool(needing)
         and "auth-requirements" in answer.purpose
         and not answer.pre_auth_ref,
-        service=next((word for word in words if word), None),
-        service_on=first_day(answer.serviced_date or answer.serviced_period.start),
+        service=needed,
+        days=tuple(days_of(answer.serviced_date, answer.serviced_period, needed)),
     )
 
 
@@ -130,19 +128,27 @@ def _claim(claim: Claim, stamp: Stamp, hashed: Hash) -> Told:
         return NotTaken.DRAFT
     void = claim.status != "active"
     if claim.use == "preauthorization":
-        words = (service(item.category, item.product_or_service) for item in claim.item)
-        days = (first_day(item.serviced_date or item.serviced_period.start) for item in claim.item)
+        kinds = [(item.category, item.product_or_service) for item in claim.item]
+        asked = first_service(kinds)
+        days = [
+            day
+            for item, kind in zip(claim.item, kinds, strict=True)
+            for day in days_of(item.serviced_date, item.serviced_period, service(*kind))
+        ]
         return RequestFact(
             stamp=stamp,
             created=moment(claim.created),
             void=void,
-            service=next((word for word in words if word), None),
-            service_on=_earliest(days) or first_day(claim.billable_period.start),
+            service=asked,
+            days=tuple(days or days_of(None, claim.billable_period, asked)),
         )
     if claim.use != "claim":
         return NotTaken.ESTIMATE
-    replaces = stamp.names if void else _replaced(claim.related, hashed)
-    return ClaimFact(stamp=stamp, replaces=replaces) if replaces else NotTaken.PLAIN_CLAIM
+    replaces = (stamp.own,) if void else _replaced(claim.related, hashed)
+    # With several names it tells that answers that use one each are answers to the same claim.
+    if replaces or len(stamp.names) > 1:
+        return ClaimFact(stamp=stamp, replaces=replaces)
+    return NotTaken.PLAIN_CLAIM
 
 
 def _claim_response(answer: ClaimResponse, stamp: Stamp, hashed: Hash) -> Told:
@@ -180,7 +186,7 @@ def _answer(
     denial, owed = find_denial(answer), left_to_patient(answer)
     return AnswerFact(
         stamp=stamp,
-        claim=_named(claim, hashed) or stamp.own,
+        claim=names_in(claim, hashed) or (stamp.own,),
         replaces=_replaced(related, hashed),
         created=moment(answer.created),
         answered_on=first_day(answer.created),
@@ -206,7 +212,7 @@ def _authorization(
     granted = answer.outcome in ("complete", "partial") and any(numbers) and not find_denial(answer).denied
     return AuthorizationFact(
         stamp=stamp,
-        request=_named(request, hashed) or stamp.own,
+        request=names_in(request, hashed) or (stamp.own,),
         created=moment(answer.created),
         void=answer.status != "active",
         granted=granted,
@@ -226,14 +232,10 @@ def _balance(extension: Extension) -> tuple[int, str] | None:
 
 def _replaced(related: tuple[RelatedClaim, ...], hashed: Hash) -> tuple[str, ...]:
     earlier = [r.claim for r in related if _TAKES_PLACE_OF.intersection(r.relationship.codes)]
-    return tuple(name for name in (_named(claim, hashed) for claim in earlier) if name)
+    return tuple(name for claim in earlier for name in names_in(claim, hashed))
 
 
-def _named(reference: Reference, hashed: Hash) -> str | None:
-    if words := last_words(reference.reference):
-        return hashed(words)
-    return hashed(identifier_name(reference.identifier)) if reference.identifier else None
-
-
-def _earliest(days: Iterable[date | None]) -> date | None:
-    return min((day for day in days if day), default=None)
+def _covered_by(number: int, insurance: EligibilityInsurance, stamp: Stamp, hashed: Hash) -> tuple[str, ...]:
+    """The names of the coverage; one that has no name outside of the answer gets one there."""
+    fragment = insurance.coverage.reference or f"insurance {number}"
+    return names_in(insurance.coverage, hashed) or (hashed(f"{stamp.own} {fragment}"),)

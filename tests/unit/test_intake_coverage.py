@@ -147,3 +147,47 @@ def test_an_insurer_that_asks_for_an_authorization_is_heard_when_it_was_asked_ab
     assert signals(asked, request(status="cancelled"), granted())["authorization.missing"] == RESOLVED
     general = eligibility(purpose=["benefits"], insurance=insurance)
     assert "authorization.missing" not in signals(general)
+
+
+# Several lines -----------------------------------------------------------------------------------------
+
+
+def lines(*days: str | dict[str, str], categories: str = "") -> Resource:
+    """A question with a line for each day or period; of ``categories`` each line has one."""
+    items = []
+    for number, when in enumerate(days, 1):
+        on = {"servicedDate": when} if isinstance(when, str) else {"servicedPeriod": when}
+        kind = categories[number - 1 : number] or "1"
+        category = concept("http://terminology.hl7.org/CodeSystem/ex-benefitcategory", kind)
+        items.append({"sequence": number, "productOrService": {"text": "x"}, "category": category, **on})
+    return request() | {"item": items}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (lines(day(12), day(-200)), active(service="medical care", needed_by=day(12))),
+        (lines(day(-200), day(0), categories="25"), active(service="laboratory", needed_by=day(0))),
+        (lines(day(40), day(12)), active(service="medical care", needed_by=day(12))),
+        (lines(day(-200), day(-1)), RESOLVED),
+        (
+            lines({"start": day(-9), "end": day(9)}),
+            active(service="medical care", needed_by=day(0)),
+        ),
+        (lines({"start": day(-9), "end": day(-1)}), RESOLVED),
+        (lines({"start": day(-9)}), RESOLVED),
+        (lines("2026-03"), active(service="medical care", needed_by=day(0))),
+        (
+            request() | {"item": [], "billablePeriod": {"start": day(-1), "end": day(1)}},
+            active(needed_by=day(0)),
+        ),
+    ],
+)
+def test_a_line_that_is_over_hides_none_that_is_ahead(asked: Resource, said: Any) -> None:
+    assert signals(asked)["authorization.missing"] == said
+
+
+def test_a_number_that_holds_for_the_first_line_only_leaves_the_later_ones_open() -> None:
+    until = granted(preAuthPeriod={"end": day(20)})
+    said = signals(lines(day(12), day(40)), until)
+    assert said["authorization.missing"] == active(service="medical care", needed_by=day(40))

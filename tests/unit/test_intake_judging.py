@@ -33,7 +33,7 @@ def judged(content: dict[str, Any]) -> Resource:
         ({"id": f"{SECRET}!"}, "id is not in the form that R4 asks for"),
         ({SECRET: "x"}, "has an element that R4 doesn't know"),
         ({"name": [{SECRET: "x"}]}, "name[0] has an element that R4 doesn't know"),
-        ({"contained": [{"resourceType": SECRET}]}, "holds something that the FHIR library can't read"),
+        ({"contained": SECRET}, "contained is not a list"),
         ({"name": None, "telecom": [None]}, "telecom is not a list"),
         ({"name": None}, "holds null or another kind of value where R4 has none"),
         ({"deceasedBoolean": True, "deceasedDateTime": "2020"}, "it gives an element in two ways"),
@@ -112,3 +112,26 @@ def test_valid_resources_are_valid(resource: dict[str, Any]) -> None:
 def test_judging_never_raises_and_never_quotes(fields: dict[str, Any], resource_type: str) -> None:
     verdict = judge(resource_type, {"resourceType": resource_type, **fields})
     assert SECRET not in verdict.reason
+
+
+@pytest.mark.parametrize("dropped", ["MedicinalProduct", "EffectEvidenceSynthesis"])
+def test_what_is_contained_is_not_judged_for_nothing_of_it_is_read(dropped: str) -> None:
+    inside = [{"resourceType": dropped, "id": "x", "name": [{"productName": "y"}]}]
+    for resource in (make.claim(contained=inside), patient(contained=inside)):
+        assert judged(resource).id == resource["id"]
+
+
+def test_an_extension_in_place_of_what_must_be_known_is_valid_but_not_enough() -> None:
+    absent = {
+        "extension": [
+            {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+        ]
+    }
+    content = make.claim(_status=absent, _created=absent)
+    del content["status"], content["created"]
+    verdict = judge("Claim", content)
+    assert (verdict.resource, verdict.lacking) == (None, True)
+    assert verdict.reason == "has only an extension in place of status and created"
+    del content["_status"]
+    verdict = judge("Claim", content)
+    assert (verdict.reason, verdict.lacking) == ("status is missing", False)

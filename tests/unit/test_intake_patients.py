@@ -50,6 +50,10 @@ def a_patient(**fields: Any) -> Patient:
         ([{"system": "urn:x", "value": "E5"}, {"type": make.MR_TYPE, "value": "B2"}], "urn:x", "E5", "ID"),
         ([{"type": make.MR_TYPE, "value": "B2"}], RESOURCE_ID, "pat-1", "ID"),
         ([{"type": make.MR_TYPE}], None, "pat-1", "ID"),
+        ([{"type": {"coding": [{"code": "SS"}]}, "value": "N1"}, {"value": "D4"}], None, "D4", "ID"),
+        ([{"system": "http://hl7.org/fhir/sid/us-ssn", "value": "N1"}], None, "pat-1", "ID"),
+        ([{"system": "urn:oid:2.16.840.1.113883.4.3.25", "value": "N1"}], None, "pat-1", "ID"),
+        ([{"system": "urn:ssn", "type": {"coding": [{"code": "NI"}]}, "value": "N1"}], "urn:ssn", "N1", "NI"),
         ([], None, "pat-1", "ID"),
     ],
 )

@@ -77,6 +77,8 @@ def test_a_signal_is_as_old_as_the_newest_resource_that_made_it() -> None:
     new = coverage(2, meta={"lastUpdated": "2026-02-20T10:00:00+02:00"})
     assert derived(old, new)["coverage.inactive"].observed_at == updated
     assert derived(coverage())["coverage.inactive"].observed_at is None
+    booked = appointment(created="2026-02-20T10:00:00+02:00")
+    assert derived(booked)["appointment.upcoming"].observed_at == updated
 
 
 # What is written ---------------------------------------------------------------------------------------

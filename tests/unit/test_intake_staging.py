@@ -27,7 +27,7 @@ def staging() -> Iterator[Staging]:
 def tell(
     staging: Staging, *names: str, key: PatientKey | None = None, place: Place = PLACE
 ) -> AppointmentFact:
-    fact = AppointmentFact(stamp=Stamp(names=(f"n{place}",), updated=None), on=None)
+    fact = AppointmentFact(stamp=Stamp(names=(f"n{place}",), updated=None), on=None, created=None)
     staging.add_fact(fact, "Appointment", place, [Meaning(names, key)])
     return fact
 
@@ -61,7 +61,7 @@ def test_a_name_of_two_patients_is_nobodys_and_told_as_such(staging: Staging) ->
 
 def test_a_resource_about_several_is_unresolved_only_if_none_is_here(staging: Staging) -> None:
     staging.add_patient(A, "s", ["Patient/1"], None, (0, 1))
-    fact = AppointmentFact(stamp=Stamp(names=("n",), updated=None), on=None)
+    fact = AppointmentFact(stamp=Stamp(names=("n",), updated=None), on=None, created=None)
     staging.add_fact(
         fact, "Appointment", PLACE, [Meaning(("Patient/2",), None), Meaning(("Patient/1",), None)]
     )

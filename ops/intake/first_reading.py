@@ -37,6 +37,7 @@ class FirstReading:
         self._naming = naming
         self._staging = staging
         self._report = report
+        self._patients = self._identified = 0
 
     def read(self, source: Source, advance: Callable[[int], None]) -> None:
         """Reads a file. Raises Refused when nothing in it is R4, and something of another release."""
@@ -66,6 +67,14 @@ class FirstReading:
             release = releases.most_common(1)[0][0]
             raise Refused(f"{source.name} is of FHIR {release}: export R4 (4.0.1), nothing was taken in.")
 
+    def refuse_unknown_system(self) -> None:
+        """Raises Refused when no Patient has an identifier of the system that was asked for."""
+        if self._naming.asked is not None and self._patients and not self._identified:
+            raise Refused(
+                "No Patient in these files has an identifier of the system that --identifier-system names. "
+                "Nothing was taken in."
+            )
+
     def _stage(self, item: Found, resource: Resource, patients: int) -> None:
         if isinstance(resource, Patient):
             self._stage_patient(item, resource, patients)
@@ -74,6 +83,8 @@ class FirstReading:
 
     def _stage_patient(self, item: Found, patient: Patient, number: int) -> None:
         external = self._naming.external_id(patient)
+        self._patients += 1
+        self._identified += external is not None
         if external is None:
             asked = self._naming.asked not in (None, RESOURCE_ID)
             lacks = NotTaken.NOT_ASKED_FOR if asked else NotTaken.NO_NUMBER

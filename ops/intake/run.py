@@ -65,6 +65,7 @@ def take_in(intake: Intake, sources: Sequence[Source], report: Report, advance: 
         for source in sources:
             first.read(source, _from(advance, done))
             done += source.size
+        first.refuse_unknown_system()
         staging.resolve()
         for resource_type, place, is_shared in staging.unresolved():
             report.leave_out(place, resource_type, _SHARED if is_shared else _NOT_HERE)

@@ -230,6 +230,7 @@ def test_wrong_input_does_nothing_and_says_what_to_do(desk: Desk, tmp_path: Path
         ((good,), ("--source-system", "other"), "The policy allows: demo_ehr."),
         ((good,), ("--tenant", str(uuid4())), "There is no such tenant"),
         ((good,), ("--report", str(tmp_path)), "can't be written"),
+        ((good,), ("--identifier-system", "urn:mistyped"), "No Patient in these files has an identifier"),
     ]
     for files, options, says in cases:
         assert says in desk.intake(*files, status=1, options=options)

@@ -34,7 +34,7 @@ def fact(resource: Resource) -> Fact | NotTaken:
 
 def derived(*resources: Resource, as_of: date = AS_OF) -> dict[str, Derived]:
     facts = [told for told in map(fact, resources) if not isinstance(told, NotTaken)]
-    return {signal.code: signal for signal in derive_signals(facts, as_of)}  # type: ignore[arg-type]
+    return {signal.code: signal for signal in derive_signals(facts, as_of)}  # type: ignore[arg-type] -- any sequence of facts
 
 
 def signals(*resources: Resource, as_of: date = AS_OF) -> Said:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -9,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from shared.model import PatientKey, SubjectType, UserId
+from shared.persistence import database
 from tests.integration.product import (
     BY_HAND,
     GREEN,
@@ -308,6 +310,13 @@ def test_when_the_last_part_of_a_send_fails_nothing_of_it_is_there(clinic: Clini
     assert clinic.context_row(BY_HAND) == row
     clinic.sql("DELETE FROM outbox WHERE tenant_id = :tenant AND version = 2")
     clinic.answer("mini/ack", clinic.says(BY_HAND))
+
+
+def test_the_second_half_of_a_long_statement_waits_for_nobody(product: Product) -> None:
+    with database.engine().connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        assert driver._usock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_send_takes_at_most_ten_round_trips(proxy: CountingProxy, clinic: Clinic) -> None:

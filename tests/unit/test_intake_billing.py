@@ -52,7 +52,7 @@ def test_what_is_taken_off_a_line_that_is_paid_is_no_denial() -> None:
     }
     item = [{"itemSequence": 1, "adjudication": [reduced]}]
     assert signals(claim_response(item=item))["claim.denied"] == RESOLVED
-    item[0]["adjudication"][0]["amount"]["value"] = 0  # type: ignore[index]
+    item[0]["adjudication"][0]["amount"]["value"] = 0  # type: ignore[index] -- JSON of our own making
     assert signals(claim_response(item=item))["claim.denied"][1]["reason"] == "benefit limit reached"
 
 

@@ -44,8 +44,8 @@ def test_every_detail_fits_the_sentence_that_the_default_policy_has_for_it() -> 
     stamp = Stamp(names=("",), updated=None)
     facts = [told for told in map(fact, ALL) if not isinstance(told, NotTaken)]
     facts += [DemographicsFact(stamp=stamp, missing=("name",))]
-    found = {s.code: s for s in derive_signals(facts, AS_OF)}  # type: ignore[arg-type]
-    found |= {s.code: s for s in derive_signals([fact(coverage(end=day(-1)))], AS_OF)}  # type: ignore[list-item]
+    found = {s.code: s for s in derive_signals(facts, AS_OF)}  # type: ignore[arg-type] -- any facts
+    found |= {s.code: s for s in derive_signals([fact(coverage(end=day(-1)))], AS_OF)}  # type: ignore[list-item] -- any facts
     assert set(found) == set(rules)
     for code, signal in found.items():
         if signal.status is SignalStatus.ACTIVE:

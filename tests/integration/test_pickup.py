@@ -211,7 +211,7 @@ def test_a_cursor_that_is_none_is_named(clinic: Clinic, cursor: str, method: str
         response = client.post("/", json={"cursor": cursor}, headers=headers)
     problem = problem_of(response, 422)
     assert [error["field"] for error in problem["errors"]] == ["cursor"]
-    assert cursor not in response.get_data(as_text=True)
+    assert cursor not in problem["detail"]  # the correlation id may hold any few letters
 
 
 def test_a_get_with_a_query_pages_as_a_post_does(clinic: Clinic) -> None:

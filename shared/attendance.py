@@ -44,7 +44,7 @@ def visit_of(
     session = reading.session
     over = _end_of(session, policy.timeouts)
     starts = session is None or over is not None
-    tab = _same_tab(session)
+    tab = shown_in(reading)
     application = reading.application or (tab.application_id if tab else None)
     page_signature = known_adapter(caller.page_signature, policy) or (tab.page_signature if tab else None)
     variant, _ = variant_for(policy, actor.role)
@@ -76,14 +76,14 @@ def visit_of(
 
 def stay(caller: Caller, reading: SessionedReading, actor: Actor, policy: Policy) -> Visit | None:
     """As ``visit_of`` for a request that is about no patient: the invocation shows what it showed."""
-    tab = _same_tab(reading.session)
+    tab = shown_in(reading)
     return visit_of(caller, reading, actor, policy, tab.shows if tab else None, looks=False)
 
 
 def closing_visit(caller: Caller, reading: PatientReading, actor: Actor, policy: Policy) -> Visit | None:
     """What there is to write when the caller's Mini or Sidecar closes; None when no session lasts."""
-    session = current_session(reading, policy)
-    if session is None or caller.session is None:
+    session = reading.session
+    if session is None or caller.session is None or _end_of(session, policy.timeouts) is not None:
         return None
     return Visit(
         session_id=session.session_id,
@@ -106,19 +106,18 @@ def closing_visit(caller: Caller, reading: PatientReading, actor: Actor, policy:
     )
 
 
-def current_session(reading: SessionedReading, policy: Policy) -> SessionReading | None:
-    """The caller's session, if it is not over."""
-    return None if _end_of(reading.session, policy.timeouts) else reading.session
-
-
 def shown_in(reading: SessionedReading) -> SessionReading | None:
-    """The tab in which the caller asks, with what it shows: an idle one too, while a closed one is gone."""
-    return _same_tab(reading.session)
+    """The tab in which the caller asks, with what it shows.
+
+    An idle or expired session goes on in the same tab, while what was closed is gone.
+    """
+    session = reading.session
+    return None if session is None or session.end_reason is SessionEnd.CLOSED else session
 
 
 def invocation_of(reading: SessionedReading) -> InvocationId | None:
     """The invocation that the caller's events belong to, if there is one already."""
-    tab = _same_tab(reading.session)
+    tab = shown_in(reading)
     return tab.invocation_id if tab else None
 
 
@@ -147,8 +146,3 @@ def _end_of(session: SessionReading | None, timeouts: TimeoutRules) -> SessionEn
     if session.age_s >= timeouts.session_max_s:
         return SessionEnd.EXPIRED
     return SessionEnd.IDLE if session.idle_s >= timeouts.session_idle_s else None
-
-
-def _same_tab(session: SessionReading | None) -> SessionReading | None:
-    # What was closed is gone; an idle or expired session goes on in the same tab.
-    return None if session is None or session.end_reason is SessionEnd.CLOSED else session

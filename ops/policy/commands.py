@@ -32,6 +32,7 @@ from ops.policy.transaction import transaction
 from ops.readable import Screen
 from shared.errors import MobiusError
 from shared.model import TenantId
+from shared.persistence.unit_of_work import UnitOfWork
 
 app = typer.Typer(
     help="A tenant's policy as a YAML document: check it, see what it would do, publish it.",
@@ -76,9 +77,7 @@ def show_policy(
     with refusals():
         engine, tenant_id = _asked(tenant, state_dir)
         with transaction(engine, tenant_id) as uow:
-            newest = newest_version(uow, tenant_id)
-            if not newest:
-                raise Refused(_NO_POLICY)
+            newest = _newest(uow, tenant_id)
             if version is not None and version > newest:
                 raise Refused(f"There is no version {version}: the newest is {newest}.")
             policy = stored_policy(uow, tenant_id, version or newest)
@@ -97,9 +96,7 @@ def diff_policy(
         document = read_policy(file)
         engine, tenant_id = _asked(tenant, state_dir)
         with transaction(engine, tenant_id) as uow:
-            newest = newest_version(uow, tenant_id)
-            if not newest:
-                raise Refused(_NO_POLICY)
+            newest = _newest(uow, tenant_id)
             found = differences(stored_policy(uow, tenant_id, newest), document)
         screen = Screen()
         screen.print(f"Version {newest} → {file}:" if found else f"No difference to version {newest}.")
@@ -158,6 +155,14 @@ def _enqueue(engine: Engine, tenant_id: TenantId, version: int) -> int:
         patients = count_patients(uow, tenant_id)
     with _progress("Enqueueing", patients) as advance:
         return enqueue_patients(engine, tenant_id, version, advance)
+
+
+def _newest(uow: UnitOfWork, tenant_id: TenantId) -> int:
+    """The version that holds. Raises Refused when nothing was published yet."""
+    newest = newest_version(uow, tenant_id)
+    if not newest:
+        raise Refused(_NO_POLICY)
+    return newest
 
 
 def _asked(tenant: str | None, state_dir: Path | None) -> tuple[Engine, TenantId]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 from sqlalchemy import Engine
 
@@ -34,8 +33,6 @@ from shared.persistence.visits import write_visit
 from shared.security.actor import admit
 from shared.views import Caller, Origin, System
 from shared.web.logging import LogCode, log
-
-T = TypeVar("T")
 
 
 class Undecided(MobiusError):
@@ -140,9 +137,8 @@ class CoreBase:
     ) -> tuple[Written, InvocationId | None]:
         """Writes ``change`` with what the request leaves behind about its session.
 
-        ``looks`` is false for what shows the user nothing of the patient.
-
-        Returns also the invocation whose presence is to be told. Raises StillShows.
+        ``looks`` is false for what shows the user nothing of the patient. Returns also the invocation whose
+        presence is to be told. Raises StillShows.
         """
         if isinstance(origin, System) or actor is None:
             return write_change(uow, origin.tenant_id, change), None
@@ -184,12 +180,17 @@ class CoreBase:
 
     def _stay(
         self, uow: UnitOfWork, caller: Caller, reading: SessionedReading, actor: Actor, policy: Policy
-    ) -> None:
-        """Writes and commits that the caller is still there, if it is to be written; about no patient."""
+    ) -> InvocationId | None:
+        """Writes and commits that the caller is still there, if it is to be written; about no patient.
+
+        Returns the invocation whose presence is to be told.
+        """
         visit = stay(caller, reading, actor, policy)
-        if visit is not None:
-            write_visit(uow, caller.tenant_id, visit, invocation_id=None, context=None, events=())
-            uow.commit()
+        if visit is None:
+            return None
+        write_visit(uow, caller.tenant_id, visit, invocation_id=None, context=None, events=())
+        uow.commit()
+        return visit.invocation_id
 
     def _tell(
         self, origin: Origin, subjects: Iterable[Subject] = (), invocation_id: InvocationId | None = None

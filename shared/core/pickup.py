@@ -61,7 +61,7 @@ class Pickup(Surfacing):
                 clear_due(uow, system.tenant_id, patient_context_id)
                 uow.commit()
                 return False
-            absent = absent_users(uow, system.tenant_id, map(UserId, policy.notifications.named_users))
+            absent = absent_users(uow, system.tenant_id, policy)
             change = unanswered(system, state, state.response, policy, absent)
             written = write_change(uow, system.tenant_id, change)
             uow.commit()
@@ -191,7 +191,8 @@ class Pickup(Surfacing):
             with unit_of_work(self._engine, caller.tenant_id) as uow:
                 reading = read_inbox(uow, caller.tenant_id, caller.asking, limit=limit + 1, after=after)
                 actor, policy = self._admitted(uow, caller, reading)
-                self._stay(uow, caller, reading, actor, policy)
+                told = self._stay(uow, caller, reading, actor, policy)
+            self._tell(caller, invocation_id=told)
             return reading
 
         reading = self._settled(caller, read)

@@ -21,8 +21,8 @@ from shared.model import (
     PatientKey,
     SystemResponse,
     SystemResponseId,
-    UserId,
 )
+from shared.persistence.changes import Subject
 from shared.persistence.patients import read_for_send, read_patient
 from shared.persistence.pending import absent_users
 from shared.persistence.readings import SendReading, StoredSubmission
@@ -104,15 +104,16 @@ class Sending(Surfacing):
                     now=self._now(),
                 )
                 outcome = compute_outcome(facts, policy).value or OutcomeKind.DISMISSED
+                subjects: tuple[Subject, ...] = ()
                 if outcome in reading.settled_as:
-                    self._attend(uow, caller, reading, actor, policy, state.patient_context_id)
-                    uow.commit()
-                    return outcome
-                absent = absent_users(uow, caller.tenant_id, map(UserId, policy.notifications.named_users))
-                change = dismissed(caller, actor, dismissal, state, latest, policy, absent)
-                written, told = self._write(uow, caller, reading, actor, policy, change)
+                    told = self._attend(uow, caller, reading, actor, policy, state.patient_context_id)
+                else:
+                    absent = absent_users(uow, caller.tenant_id, policy)
+                    change = dismissed(caller, actor, dismissal, state, latest, policy, absent)
+                    written, told = self._write(uow, caller, reading, actor, policy, change)
+                    subjects = written.subjects
                 uow.commit()
-            self._tell(caller, written.subjects, told)
+            self._tell(caller, subjects, told)
             return outcome
 
         return self._settled(caller, store)

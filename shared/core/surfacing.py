@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
 
@@ -44,7 +45,9 @@ class Surfacing(CoreBase):
             except Collided:
                 continue
             except StillShows as other:
-                self.leave_patient(caller, other.patient_key)
+                # Turned meanwhile by another request: the next try sees what it shows now.
+                with suppress(Collided):
+                    self.leave_patient(caller, other.patient_key)
         return use_case(msgspec.structs.replace(caller, insists=True))
 
     def persist_system_response(self, origin: Origin, patient_key: PatientKey) -> PatientState:
@@ -114,8 +117,8 @@ class Surfacing(CoreBase):
         )
         return self._write(uow, origin, reading, actor, policy, change)
 
-    def _note_visit(self, caller: Caller, patient_key: PatientKey | None) -> None:
-        """Writes that the caller's invocation shows this patient now, or nobody."""
+    def _note_visit(self, caller: Caller, patient_key: PatientKey) -> None:
+        """Writes that the caller's invocation shows this patient now."""
         with unit_of_work(self._engine, caller.tenant_id) as uow:
             reading = read_patient(uow, caller.tenant_id, caller.asking, patient_key)
             actor, policy = self._admitted(uow, caller, reading, hidden_too=True)

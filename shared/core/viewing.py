@@ -56,7 +56,8 @@ class Viewing(Surfacing):
         with unit_of_work(self._engine, caller.tenant_id) as uow:
             reading = read_patient(uow, caller.tenant_id, caller.asking, None)
             actor, policy = self._admitted(uow, caller, reading, hidden_too=True)
-            self._stay(uow, caller, reading, actor, policy)
+            told = self._stay(uow, caller, reading, actor, policy)
+        self._tell(caller, invocation_id=told)
         return PatientView(actor=actor, policy=policy, display=_display(caller, actor, policy), state=None)
 
     def get_patient_state(
@@ -157,7 +158,8 @@ class Viewing(Surfacing):
             found = search_patients(
                 uow, caller.tenant_id, terms=normalize_query(q), hashes=hashes, limit=limit
             )
-            self._stay(uow, caller, reading, actor, policy)
+            told = self._stay(uow, caller, reading, actor, policy)
+        self._tell(caller, invocation_id=told)
         variant = _display(caller, actor, policy).variant
         return tuple(
             Found(patient_key=patient.patient_key, snapshot=visible_snapshot(patient.snapshot, variant))

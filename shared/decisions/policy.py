@@ -192,11 +192,6 @@ class NotificationRules(Checked, frozen=True):
         int, msgspec.Meta(ge=0, le=100, description="a whole number from 0 to 100")
     ] = 10
 
-    @property
-    def named_users(self) -> tuple[UUID, ...]:
-        """The single users who get items."""
-        return tuple(each.user for each in self.assign.values() if each.user is not None)
-
 
 class SignalRule(Checked, frozen=True):
     """What one signal code means while it is active.

@@ -6,13 +6,14 @@ with the tenant set.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Engine, text
 
+from shared.decisions.policy import Policy
 from shared.model import PatientContextId, TenantId, UserId
 from shared.persistence.unit_of_work import UnitOfWork, unit_of_work
 
@@ -61,7 +62,7 @@ _POSTPONE_REASSESS = text("""UPDATE patient_context SET reassess_at = clock_time
 # already: of no use once it is over.
 _TIDY = text("""
 WITH stale AS MATERIALIZED (
-    SELECT i.invocation_id FROM invocation i WHERE i.tenant_id = :tenant AND i.status = 'open'
+    SELECT i.invocation_id, i.last_seen_at FROM invocation i WHERE i.tenant_id = :tenant AND i.status = 'open'
     AND i.last_seen_at < clock_timestamp() - make_interval(secs => coalesce((
         SELECT CAST(p.timeout_rules_json ->> 'session_idle_s' AS int) FROM policy_config p
         WHERE p.tenant_id = :tenant ORDER BY p.version DESC LIMIT 1), 1800))
@@ -73,7 +74,8 @@ WITH stale AS MATERIALIZED (
     RETURNING s.invocation_id
 ), gone AS (
     UPDATE invocation i SET status = 'closed' FROM stale g
-    WHERE i.tenant_id = :tenant AND i.invocation_id = g.invocation_id AND (
+    WHERE i.tenant_id = :tenant AND i.invocation_id = g.invocation_id
+    AND i.last_seen_at = g.last_seen_at AND (  -- somebody may have come back meanwhile
         i.invocation_id IN (SELECT e.invocation_id FROM ended e) OR NOT EXISTS (
             SELECT 1 FROM session s WHERE s.tenant_id = :tenant AND s.invocation_id = i.invocation_id
             AND s.ended_at IS NULL))
@@ -91,9 +93,9 @@ _ABSENT = text("""SELECT w.user_id FROM unnest(CAST(:users AS uuid[])) AS w(user
     AND u.status = 'active')""")
 
 
-def absent_users(uow: UnitOfWork, tenant_id: TenantId, named: Iterable[UserId]) -> frozenset[UserId]:
-    """Which of the users that a policy names don't work at the tenant any more."""
-    users = list(named)
+def absent_users(uow: UnitOfWork, tenant_id: TenantId, policy: Policy) -> frozenset[UserId]:
+    """Which of the users whom the policy gives items don't work at the tenant any more."""
+    users = [each.user for each in policy.notifications.assign.values() if each.user is not None]
     if not users:
         return frozenset()
     return frozenset(UserId(row.user_id) for row in uow.rows(_ABSENT, tenant=tenant_id, users=users))

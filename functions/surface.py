@@ -8,7 +8,8 @@ from shared.model import DeniedReason, PatientKey
 from shared.runtime import core
 from shared.security.patient_keys import client_text_hash, patient_key
 from shared.settings import settings
-from shared.views import Caller, Dismissal, Send
+from shared.views import BreakGlass, Caller, Dismissal, Send
+from shared.web.break_glass_messages import BreakGlassRequest, BreakGlassResponse
 from shared.web.endpoint import Call
 from shared.web.endpoint import endpoint as web_endpoint
 from shared.web.messages import (
@@ -78,7 +79,7 @@ def acknowledge(call: Call, request: AckRequest) -> AckResponse:
         system_response_id=request.system_response_id,
     )
     stored = core().persist_submission_ack(
-        caller(call, request.session_id),
+        caller(call, request.session_id, site=request.site, application=request.application_id),
         send,
         endpoint=call.endpoint.key,
         idempotency_key=call.idempotency_key,
@@ -108,7 +109,8 @@ def set_aside(call: Call, request: DismissRequest) -> DismissResponse:
         reason=request.reason,
         system_response_id=request.system_response_id,
     )
-    outcome = core().persist_dismissal(caller(call, request.session_id), dismissal)
+    who = caller(call, request.session_id, site=request.site, application=request.application_id)
+    outcome = core().persist_dismissal(who, dismissal)
     return DismissResponse(session_id=request.session_id, surface=call.surface, outcome=outcome)
 
 
@@ -117,8 +119,18 @@ def interact(call: Call, request: InteractionRequest) -> InteractionResponse:
     who = caller(
         call,
         request.session_id,
+        site=request.site,
         application=request.application_id,
         page_signature=request.page_signature,
     )
     core().record_interaction(who, request.kind, request.patient_key)
     return InteractionResponse(session_id=request.session_id, surface=call.surface)
+
+
+def break_glass_of(call: Call, request: BreakGlassRequest) -> BreakGlassResponse:
+    """Opens to the user what the policy keeps from their role."""
+    asked = BreakGlass(
+        patient_key=request.patient_key, reason=request.reason, explanation=request.explanation
+    )
+    until = core().break_glass(caller(call, request.session_id), asked)
+    return BreakGlassResponse(session_id=request.session_id, surface=call.surface, glass_broken_until=until)

@@ -85,7 +85,10 @@ def _bootstrap(connection: Connection, passwords: dict[str, str], database: str)
     if connection.scalar(text("SELECT true FROM pg_database WHERE datname = :d"), {"d": database}) is None:
         connection.execute(text(f'CREATE DATABASE "{database}" OWNER {OWNER} TEMPLATE template0'))
     connection.execute(text(f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC'))
-    connection.execute(text(f'GRANT CONNECT, TEMPORARY ON DATABASE "{database}" TO {OWNER}, {APP}, {WORKER}'))
+    connection.execute(text(f'GRANT CONNECT, TEMPORARY ON DATABASE "{database}" TO {OWNER}'))
+    # Who serves requests needs no tables of its own, and an earlier release granted them.
+    connection.execute(text(f'REVOKE ALL ON DATABASE "{database}" FROM {APP}, {WORKER}'))
+    connection.execute(text(f'GRANT CONNECT ON DATABASE "{database}" TO {APP}, {WORKER}'))
 
 
 def _password(admin: URL, role: str) -> str:

@@ -22,6 +22,7 @@ AssignmentId = NewType("AssignmentId", UUID)
 InvocationId = NewType("InvocationId", UUID)
 SessionId = NewType("SessionId", UUID)
 CorrelationId = NewType("CorrelationId", UUID)
+BreakGlassId = NewType("BreakGlassId", UUID)
 
 
 class ProceedIndicator(StrEnum):
@@ -101,6 +102,18 @@ class DeniedReason(StrEnum):
     OTHER_TENANT = "other_tenant"
     INACTIVE_USER = "inactive_user"
     ROLE = "role"
+    SITE = "site"
+    APPLICATION = "application"
+
+
+class BreakGlassReason(StrEnum):
+    """Why a user opens what the policy keeps from their role; an explanation comes with it."""
+
+    EMERGENCY = "emergency"
+    COVERING = "covering"
+    PATIENT_REQUEST = "patient_request"
+    SUPERVISION = "supervision"
+    OTHER = "other"
 
 
 class SessionEnd(StrEnum):

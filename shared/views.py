@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from shared.decisions.display import Display, visible_snapshot
 from shared.decisions.policy import Policy
 from shared.model import (
     Actor,
     AssertedProceed,
     AssertedTasking,
+    BreakGlassReason,
     CorrelationId,
     DismissReason,
     Frozen,
@@ -18,6 +21,7 @@ from shared.model import (
     TenantId,
     VisibleSnapshot,
 )
+from shared.persistence.break_glass import BrokenGlass, BrokenGlassPlace
 from shared.persistence.panel import InboxPlace
 from shared.persistence.readings import Asking, Inbox, PastEvent
 from shared.security.identity import Identity
@@ -69,6 +73,7 @@ class PatientView(Frozen, frozen=True, kw_only=True):
 
     ``state`` is None where policy hides Mini, and for an unknown patient: nothing was surfaced then.
     ``undecided``: a decision raised, so the surface draws blue; the state is the last one that was decided.
+    ``glass_until``: until when the user sees all of the patient, having broken the glass.
     """
 
     actor: Actor
@@ -76,6 +81,7 @@ class PatientView(Frozen, frozen=True, kw_only=True):
     display: Display
     state: PatientState | None
     undecided: bool = False
+    glass_until: datetime | None = None
 
     @property
     def snapshot(self) -> VisibleSnapshot | None:
@@ -110,6 +116,14 @@ class Dismissal(Frozen, frozen=True):
     system_response_id: SystemResponseId | None
 
 
+class BreakGlass(Frozen, frozen=True):
+    """Whom a user opens in spite of the policy for their role, and why."""
+
+    patient_key: PatientKey
+    reason: BreakGlassReason
+    explanation: str
+
+
 class Page(Frozen, frozen=True, kw_only=True):
     """A stretch of a list, and whether there is more after it."""
 
@@ -128,6 +142,13 @@ class InboxPage(Page, frozen=True, kw_only=True):
 
     inbox: Inbox
     next_after: InboxPlace | None
+
+
+class BrokenGlassPage(Page, frozen=True, kw_only=True):
+    """A stretch of who has broken the glass, the newest first. ``next_before``: where the next one begins."""
+
+    broken: tuple[BrokenGlass, ...]
+    next_before: BrokenGlassPlace | None
 
 
 class Found(Frozen, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.decisions.display import is_permitted, mode_text, proceed_text
-from shared.model import DismissReason, ExecutionMode, ProceedIndicator, Surface, TenantId
+from shared.model import BreakGlassReason, DismissReason, ExecutionMode, ProceedIndicator, Surface, TenantId
 from shared.views import PatientView
 from shared.web.config_messages import (
     ConfigPermissions,
@@ -57,6 +57,7 @@ def patient_answer(request: StatusRequest, view: PatientView) -> StatusResponse:
         policy=SurfacePolicy(
             show_mini=view.display.show_mini,
             ui_variant=view.display.variant_name,
+            glass_broken_until=view.glass_until,
         ),
     )
 
@@ -76,7 +77,7 @@ def config_answer(request: ConfigRequest, tenant_id: TenantId, view: PatientView
             user_id=actor.user_id, display_name=actor.display_name, role=actor.role, tenant_id=tenant_id
         ),
         permissions=ConfigPermissions(**allowed),
-        sites=rules.sites,
+        sites=rules.sites_of(actor.role),
         applications=rules.applications,
         page_adapters=rules.page_adapters,
         timers=ConfigTimers(**timers),
@@ -85,6 +86,7 @@ def config_answer(request: ConfigRequest, tenant_id: TenantId, view: PatientView
             mode={each: mode_text(policy, each) for each in ExecutionMode},
         ),
         dismiss_reasons=tuple(DismissReason),
+        break_glass_reasons=tuple(BreakGlassReason),
         variant=view.display.variant,
         policy=SurfacePolicy(show_mini=view.display.show_mini, ui_variant=view.display.variant_name),
         policy_version=policy.version,

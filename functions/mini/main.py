@@ -5,10 +5,11 @@ from __future__ import annotations
 import functions_framework
 
 from functions.mini.answers import config_answer, patient_answer
-from functions.surface import acknowledge, caller, detected_key, endpoint, interact, set_aside
+from functions.surface import acknowledge, break_glass_of, caller, detected_key, endpoint, interact, set_aside
 from shared.runtime import core
 from shared.settings import settings
 from shared.web import registry
+from shared.web.break_glass_messages import BreakGlassRequest, BreakGlassResponse
 from shared.web.config_messages import ConfigRequest, ConfigResponse
 from shared.web.endpoint import Call
 from shared.web.messages import (
@@ -69,6 +70,13 @@ def interaction(call: Call, request: InteractionRequest) -> InteractionResponse:
 
 
 @functions_framework.http
+@endpoint(registry.MINI_BREAK_GLASS)
+def break_glass(call: Call, request: BreakGlassRequest) -> BreakGlassResponse:
+    """Opens what the policy keeps from the role, of one patient, for a while."""
+    return break_glass_of(call, request)
+
+
+@functions_framework.http
 @endpoint(registry.MINI_CONFIG)
 def config(call: Call, request: ConfigRequest) -> ConfigResponse:
     """What a client has to know before it shows anything."""
@@ -80,7 +88,8 @@ def config(call: Call, request: ConfigRequest) -> ConfigResponse:
 @endpoint(registry.MINI_PATIENT_SEARCH)
 def patient_search(call: Call, request: SearchRequest) -> SearchResponse:
     """Finds a patient when the page does not say who is on it."""
-    found = core().search_patients(caller(call, request.session_id), request.q, request.limit)
+    who = caller(call, request.session_id, site=request.site, application=request.application_id)
+    found = core().search_patients(who, request.q, request.limit)
     results = tuple(
         SearchResult(name=f.snapshot.display_name, id=f.patient_key, id_masked=f.snapshot.id_masked)
         for f in found

@@ -12,7 +12,13 @@ from shared.model import ProceedIndicator, Surface
 from shared.persistence.panel import HistoryPlace
 from shared.persistence.readings import PastEvent
 from shared.projections.reader import ProjectionUnreadable
-from shared.views import HistoryPage, InboxPage, PanelView, PatientView
+from shared.views import BrokenGlassPage, HistoryPage, InboxPage, PanelView, PatientView
+from shared.web.break_glass_messages import (
+    BreakGlassEntry,
+    BreakGlassListRequest,
+    BreakGlassListResponse,
+    BreakGlassUser,
+)
 from shared.web.cursors import encode_cursor
 from shared.web.logging import LogCode, log
 from shared.web.messages import SurfacePolicy
@@ -58,7 +64,11 @@ def panel_answer(
         ),
         history=tuple(_event(event) for event in view.history),
         inbox_preview=InboxPreview(open_count=view.inbox.open_count, assignments=view.inbox.assignments),
-        policy=SurfacePolicy(show_mini=view.display.show_mini, ui_variant=view.display.variant_name),
+        policy=SurfacePolicy(
+            show_mini=view.display.show_mini,
+            ui_variant=view.display.variant_name,
+            glass_broken_until=view.glass_until,
+        ),
         source=_source(view, projected_version),
     )
 
@@ -83,6 +93,31 @@ def inbox_answer(request: InboxRequest, page: InboxPage) -> InboxResponse:
         open_count=page.inbox.open_count,
         has_more=page.has_more,
         next_cursor=None if page.next_after is None else encode_cursor(page.next_after),
+    )
+
+
+def broken_glass_answer(request: BreakGlassListRequest, page: BrokenGlassPage) -> BreakGlassListResponse:
+    """A page of who has broken the glass."""
+    return BreakGlassListResponse(
+        session_id=request.session_id,
+        surface=Surface.SIDECAR,
+        entries=tuple(
+            BreakGlassEntry(
+                break_glass_id=each.break_glass_id,
+                created_at=each.created_at,
+                expires_at=each.expires_at,
+                user=BreakGlassUser(
+                    user_id=each.user_id, display_name=each.user_display_name, role=each.user_role
+                ),
+                patient_key=each.patient_key,
+                surface=each.surface,
+                reason=each.reason,
+                explanation=each.explanation,
+            )
+            for each in page.broken
+        ),
+        has_more=page.has_more,
+        next_cursor=None if page.next_before is None else encode_cursor(page.next_before),
     )
 
 

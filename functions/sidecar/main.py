@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import functions_framework
 
-from functions.sidecar.answers import chat_answer, history_answer, inbox_answer, panel_answer
-from functions.surface import acknowledge, caller, endpoint, interact, set_aside
+from functions.sidecar.answers import (
+    broken_glass_answer,
+    chat_answer,
+    history_answer,
+    inbox_answer,
+    panel_answer,
+)
+from functions.surface import acknowledge, break_glass_of, caller, endpoint, interact, set_aside
 from shared.chat import Question, StateAnswerer
+from shared.persistence.break_glass import BrokenGlassPlace
 from shared.persistence.panel import HistoryPlace, InboxPlace
 from shared.projections.reader import look_at_version
 from shared.runtime import core
 from shared.settings import settings
 from shared.web import registry
+from shared.web.break_glass_messages import (
+    BreakGlassListRequest,
+    BreakGlassListResponse,
+    BreakGlassRequest,
+    BreakGlassResponse,
+)
 from shared.web.cursors import decode_cursor
 from shared.web.endpoint import Call
 from shared.web.messages import (
@@ -71,6 +84,13 @@ def interaction(call: Call, request: InteractionRequest) -> InteractionResponse:
 
 
 @functions_framework.http
+@endpoint(registry.SIDECAR_BREAK_GLASS)
+def break_glass(call: Call, request: BreakGlassRequest) -> BreakGlassResponse:
+    """Opens what the policy keeps from the role, of one patient, for a while."""
+    return break_glass_of(call, request)
+
+
+@functions_framework.http
 @endpoint(registry.SIDECAR_HISTORY)
 def history(call: Call, request: HistoryRequest) -> HistoryResponse:
     """The patient's ledger, the newest event first."""
@@ -116,3 +136,12 @@ def chat_message(call: Call, request: ChatRequest) -> ChatResponse:
         variant=view.display.variant,
     )
     return chat_answer(request, view, _ANSWERER.answer(question))
+
+
+@functions_framework.http
+@endpoint(registry.SIDECAR_BREAK_GLASS_LIST)
+def break_glass_list(call: Call, request: BreakGlassListRequest) -> BreakGlassListResponse:
+    """Who has broken the glass in this tenant, the newest first."""
+    before = decode_cursor(request.cursor, BrokenGlassPlace)
+    page = core().get_broken_glass(caller(call, request.session_id), limit=request.limit, before=before)
+    return broken_glass_answer(request, page)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from uuid import UUID
 
 from shared.decisions.decoding import Problem, path_to
@@ -31,9 +31,14 @@ def _problems(policy: Policy, known: Known) -> Iterator[Problem]:
     permissions = policy.allowlist.permissions
     for name in permissions.__struct_fields__:
         yield from _unknown_roles(f"allowlist.permissions.{name}", getattr(permissions, name), known)
-    for role in policy.ui_variants.by_role:
-        if role not in known.roles:
-            yield _no_role(path_to("ui_variants.by_role", role), role, known)
+    named: dict[str, Mapping[str, object]] = {
+        "allowlist.sites_by_role": policy.allowlist.sites_by_role,
+        "ui_variants.by_role": policy.ui_variants.by_role,
+    }
+    for path, by_role in named.items():
+        for role in by_role:
+            if role not in known.roles:
+                yield _no_role(path_to(path, role), role, known)
     for reason, assignee in policy.notifications.assign.items():
         yield from _unknown_assignee(path_to("notifications.assign", reason), assignee, known)
     yield from _unknown_assignee("notifications.otherwise", policy.notifications.otherwise, known)

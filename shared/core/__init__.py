@@ -7,6 +7,7 @@ business; what is true is decided here.
 from __future__ import annotations
 
 from shared.core.base import RoleForbidden, Undecided
+from shared.core.glass import Glass
 from shared.core.pickup import Pickup
 from shared.core.sending import Sending
 from shared.core.viewing import Viewing
@@ -14,5 +15,5 @@ from shared.core.viewing import Viewing
 __all__ = ["RoleForbidden", "SharedPatientStateCore", "Undecided"]
 
 
-class SharedPatientStateCore(Viewing, Sending, Pickup):
+class SharedPatientStateCore(Viewing, Sending, Pickup, Glass):
     """One patient state behind two surfaces. Safe to share between threads."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 
 from sqlalchemy import Engine
 
 from shared.attendance import first_view, invocation_of, shown_in, stay, visit_of
-from shared.decisions.display import is_permitted
+from shared.decisions.display import Surrounding, barriers_to_mini, is_permitted
 from shared.decisions.engine import decide
 from shared.decisions.policy import Policy
 from shared.errors import Forbidden, MobiusError, NotFound
@@ -43,6 +44,28 @@ class RoleForbidden(Forbidden):
     """The tenant's policy does not let this role do it."""
 
     detail = "Your tenant's policy does not allow this to your role."
+
+
+class SiteForbidden(Forbidden):
+    """The tenant's policy does not allow Mini where the caller says that it shows."""
+
+    detail = "Your tenant's policy does not allow Mini on this site."
+    denied = DeniedReason.SITE
+
+
+class ApplicationForbidden(Forbidden):
+    """As SiteForbidden, of the host application."""
+
+    detail = "Your tenant's policy does not allow Mini in this application."
+    denied = DeniedReason.APPLICATION
+
+
+class Doing(Enum):
+    """What a caller is about to do: what it takes differs."""
+
+    ACTS = "acts"
+    LOOKS = "looks"
+    LEAVES = "leaves"
 
 
 class StillShows(Exception):
@@ -87,29 +110,33 @@ class CoreBase:
         uow: UnitOfWork,
         caller: Caller,
         reading: ActorReading,
-        *,
-        hidden_too: bool = False,
+        doing: Doing = Doing.ACTS,
     ) -> tuple[Actor, Policy]:
         """The caller and the policy, if the caller may come in.
 
-        Raises InactiveUser or Unauthenticated, and RoleForbidden on a surface that the role may not use:
-        for Mini unless ``hidden_too``, where the answer says that it is hidden.
+        Raises InactiveUser or Unauthenticated; Forbidden for a role that may not use the surface, or from a
+        site or application that Mini may not be on. Who looks is told by Mini's answer that it is hidden, and
+        may look into Sidecar after breaking the glass. Whoever leaves is let go.
         """
         actor = admit(reading.actor, caller.identity)
         policy = policy_in(uow, caller.tenant_id, reading.policy_version)
+        looks = doing is Doing.LOOKS
+        if doing is Doing.LEAVES:
+            return actor, policy
         if caller.surface is Surface.SIDECAR:
-            permit(policy.allowlist.permissions.sidecar, actor)
-        elif not hidden_too:
-            permit(policy.allowlist.roles, actor)
+            if not (looks and glass_broken_until(reading, actor, policy)):
+                permit(policy.allowlist.permissions.sidecar, actor)
+        elif not looks:
+            _permit_mini(caller, actor, policy)
         return actor, policy
 
     def _policy(
         self, uow: UnitOfWork, origin: Origin, reading: PatientReading
     ) -> tuple[Actor | None, Policy]:
-        """As ``_admitted``; the system itself is always let in, and is nobody."""
+        """As ``_admitted`` for somebody who looks; the system itself is always let in, and is nobody."""
         if isinstance(origin, System):
             return None, policy_in(uow, origin.tenant_id, reading.policy_version)
-        return self._admitted(uow, origin, reading)
+        return self._admitted(uow, origin, reading, Doing.LOOKS)
 
     def _decided(self, state: PatientState, policy: Policy) -> Decision:
         try:
@@ -224,6 +251,24 @@ def permit(roles: tuple[str, ...], actor: Actor) -> None:
     """Raises RoleForbidden unless the policy names the actor's role for what they are about to do."""
     if not is_permitted(roles, actor.role):
         raise RoleForbidden
+
+
+def glass_broken_until(reading: ActorReading, actor: Actor, policy: Policy) -> datetime | None:
+    """Until when the caller sees all of the patient whom ``reading`` is about; None as the role sees them."""
+    if not isinstance(reading, PatientReading):
+        return None
+    return reading.glass_until if is_permitted(policy.allowlist.permissions.break_glass, actor.role) else None
+
+
+def _permit_mini(caller: Caller, actor: Actor, policy: Policy) -> None:
+    """Raises unless Mini may be used. A client that doesn't say where it is, as older ones, is not asked."""
+    permit(policy.allowlist.roles, actor)
+    surrounding = Surrounding(site=caller.site, application=caller.application, role=actor.role)
+    barriers = barriers_to_mini(surrounding, policy)
+    if caller.site is not None and DeniedReason.SITE in barriers:
+        raise SiteForbidden
+    if caller.application is not None and DeniedReason.APPLICATION in barriers:
+        raise ApplicationForbidden
 
 
 def refuse_other_patient(caller: Caller, reading: PatientReading, shows: PatientContextId | None) -> None:

@@ -27,7 +27,7 @@ from shared.persistence.patients import read_patient
 from shared.persistence.pending import absent_users, clear_due, clear_reassess, postpone_reassess
 from shared.persistence.readings import Inbox, InboxReading
 from shared.persistence.unit_of_work import unit_of_work
-from shared.steps import created, events_of, unanswered
+from shared.steps import created, events_of, handed_over, unanswered
 from shared.views import Caller, InboxPage, System
 
 
@@ -89,6 +89,25 @@ class Pickup(Surfacing):
             uow.commit()
         self._tell(system, written.subjects if written else ())
         return True
+
+    def hand_over(self, system: System, patient_context_id: PatientContextId, user_id: UserId) -> int:
+        """Gives a user's open items about a patient to whom the policy would give them without that user.
+
+        Returns how many; none while the user works here, and none that the policy gives to nobody else.
+        """
+        with unit_of_work(self._engine, system.tenant_id, lock=patient_context_id) as uow:
+            reading = read_patient(uow, system.tenant_id, system.asking, uow.locked)
+            state, (_, policy) = existing(reading), self._policy(uow, system, reading)
+            absent = absent_users(uow, system.tenant_id, policy, user_id)
+            if user_id not in absent:
+                return 0
+            change = handed_over(system, state, user_id, policy, absent)
+            if change is None:
+                return 0
+            written = write_change(uow, system.tenant_id, change)
+            uow.commit()
+        self._tell(system, written.subjects)
+        return len(change.reassigned)
 
     def persist_assignment(
         self,

@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 
 from shared.attendance import closing_visit, first_view, invocation_of, stay, visit_of
-from shared.core.base import existing, permit, refuse_other_patient
+from shared.core.base import Doing, existing, permit, refuse_other_patient
 from shared.core.surfacing import Surfacing
 from shared.decisions.acknowledgement import is_confirmation
 from shared.decisions.outcome import OutcomeFacts, compute_outcome
@@ -131,9 +131,10 @@ class Sending(Surfacing):
         def note(caller: Caller) -> None:
             with unit_of_work(self._engine, caller.tenant_id) as uow:
                 reading = read_patient(uow, caller.tenant_id, caller.asking, patient_key)
-                # Where Mini was just hidden from a role, it is let go all the same.
+                # Where a surface was just taken from a role, it is let go all the same.
                 ends = kind is InteractionKind.CLOSED or kind in _LEAVING
-                actor, policy = self._admitted(uow, caller, reading, hidden_too=ends)
+                doing = Doing.LEAVES if ends else Doing.ACTS
+                actor, policy = self._admitted(uow, caller, reading, doing)
                 if patient_key is not None:
                     existing(reading)
                 told = _sampled(caller, kind, policy)

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from shared.attendance import shown_in, visit_of
-from shared.core.base import CoreBase, StillShows, existing
+from shared.core.base import CoreBase, Doing, StillShows, existing
 from shared.decisions.engine import is_same_decision
 from shared.decisions.outcome import OutcomeFacts, compute_outcome
 from shared.decisions.policy import Policy
@@ -76,7 +76,7 @@ class Surfacing(CoreBase):
         """
         with unit_of_work(self._engine, caller.tenant_id, lock=patient_key) as uow:
             reading = read_patient(uow, caller.tenant_id, caller.asking, patient_key)
-            actor, policy = self._admitted(uow, caller, reading, hidden_too=True)
+            actor, policy = self._admitted(uow, caller, reading, Doing.LEAVES)
             state, tab = existing(reading), shown_in(reading)
             payloads = list(also)
             showed = tab is not None and tab.shows == state.patient_context_id
@@ -121,7 +121,7 @@ class Surfacing(CoreBase):
         """Writes that the caller's invocation shows this patient now."""
         with unit_of_work(self._engine, caller.tenant_id) as uow:
             reading = read_patient(uow, caller.tenant_id, caller.asking, patient_key)
-            actor, policy = self._admitted(uow, caller, reading, hidden_too=True)
+            actor, policy = self._admitted(uow, caller, reading, Doing.LOOKS)
             told = self._attend(uow, caller, reading, actor, policy, reading.context)
             uow.commit()
         self._tell(caller, invocation_id=told)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 
-from shared.core.base import Undecided, permit
+from shared.attendance import invocation_of, stay
+from shared.core.base import Doing, Undecided, glass_broken_until, permit
 from shared.core.surfacing import Surfacing
 from shared.decisions.detection import Sighting, detect_record
 from shared.decisions.display import (
@@ -21,7 +23,7 @@ from shared.decisions.display import (
 from shared.decisions.engine import is_same_decision
 from shared.decisions.policy import Policy
 from shared.errors import Collided, FieldError, InvalidFields, StillRunning
-from shared.ledger.events import UserInteracted
+from shared.ledger.events import UserInteracted, UserSearched
 from shared.model import Actor, InteractionKind, PatientKey, PatientState, Surface
 from shared.persistence.panel import read_for_panel, read_history
 from shared.persistence.patients import read_patient
@@ -46,6 +48,7 @@ class Looked(msgspec.Struct, frozen=True):
     state: PatientState | None
     undecided: bool
     surfaced: bool
+    glass_until: datetime | None
 
 
 class Viewing(Surfacing):
@@ -55,7 +58,7 @@ class Viewing(Surfacing):
         """Who the caller is and what the policy lets them see; about no patient."""
         with unit_of_work(self._engine, caller.tenant_id) as uow:
             reading = read_patient(uow, caller.tenant_id, caller.asking, None)
-            actor, policy = self._admitted(uow, caller, reading, hidden_too=True)
+            actor, policy = self._admitted(uow, caller, reading, Doing.LOOKS)
             told = self._stay(uow, caller, reading, actor, policy)
         self._tell(caller, invocation_id=told)
         return PatientView(actor=actor, policy=policy, display=_display(caller, actor, policy), state=None)
@@ -94,6 +97,7 @@ class Viewing(Surfacing):
                 display=looked.display,
                 state=looked.state,
                 undecided=looked.undecided,
+                glass_until=looked.glass_until,
             )
 
         return self._settled(caller, look)
@@ -116,7 +120,10 @@ class Viewing(Surfacing):
                 display=looked.display,
                 state=reading.patient,
                 undecided=looked.undecided,
-                history=_readable(reading.history, looked.actor, looked.policy),
+                glass_until=looked.glass_until,
+                history=_readable(
+                    reading.history, looked.actor, looked.policy, all_of_it=looked.glass_until is not None
+                ),
                 inbox=reading.inbox,
             )
 
@@ -132,22 +139,28 @@ class Viewing(Surfacing):
                 reading = read_history(
                     uow, caller.tenant_id, caller.asking, patient_key, limit=limit + 1, before=before
                 )
-                actor, policy = self._admitted(uow, caller, reading)
-                permit(policy.allowlist.permissions.history, actor)
+                actor, policy = self._admitted(uow, caller, reading, Doing.LOOKS)
+                glass = glass_broken_until(reading, actor, policy) is not None
+                if not glass:
+                    permit(policy.allowlist.permissions.history, actor)
                 if caller.session is None:
                     self._audit_view(uow, caller, reading, actor)
                 told = self._attend(uow, caller, reading, actor, policy, reading.context)
                 if told:
                     uow.commit()
             self._tell(caller, invocation_id=told)
-            return msgspec.structs.replace(reading, history=_readable(reading.history, actor, policy))
+            history = _readable(reading.history, actor, policy, all_of_it=glass)
+            return msgspec.structs.replace(reading, history=history)
 
         events = self._settled(caller, look).history
         has_more, shown = len(events) > limit, events[:limit]
         return HistoryPage(events=shown, has_more=has_more, next_before=shown[-1].seq if has_more else None)
 
     def search_patients(self, caller: Caller, q: str, limit: int) -> tuple[Found, ...]:
-        """Patients by name parts, by digits of a masked id, or by a full external id."""
+        """Patients by name parts, by digits of a masked id, or by a full external id.
+
+        Each search is told to the tenant's ledger: it shows who is a patient here.
+        """
         with unit_of_work(self._engine, caller.tenant_id) as uow:
             reading = read_patient(uow, caller.tenant_id, caller.asking, None)
             actor, policy = self._admitted(uow, caller, reading)
@@ -158,8 +171,18 @@ class Viewing(Surfacing):
             found = search_patients(
                 uow, caller.tenant_id, terms=normalize_query(q), hashes=hashes, limit=limit
             )
-            told = self._stay(uow, caller, reading, actor, policy)
-        self._tell(caller, invocation_id=told)
+            visit = stay(caller, reading, actor, policy)
+            searched = UserSearched(result_count=len(found), surface=caller.surface)
+            write_visit(
+                uow,
+                caller.tenant_id,
+                visit,
+                invocation_id=invocation_of(reading),
+                context=None,
+                events=events_of(caller, actor.user_id, [searched]),
+            )
+            uow.commit()
+        self._tell(caller, invocation_id=visit.invocation_id if visit else None)
         variant = _display(caller, actor, policy).variant
         return tuple(
             Found(patient_key=patient.patient_key, snapshot=visible_snapshot(patient.snapshot, variant))
@@ -190,8 +213,9 @@ class Viewing(Surfacing):
         told = None
         with unit_of_work(self._engine, caller.tenant_id) as uow:
             reading = read(uow)
-            actor, policy = self._admitted(uow, caller, reading, hidden_too=True)
-            display = _display(caller, actor, policy)
+            actor, policy = self._admitted(uow, caller, reading, Doing.LOOKS)
+            glass_until = glass_broken_until(reading, actor, policy)
+            display = _display(caller, actor, policy, glass_broken=glass_until is not None)
             state = reading.patient if may_see(policy, display) else None
             is_same, undecided = self._holds(state, policy)
             if is_same:
@@ -212,7 +236,7 @@ class Viewing(Surfacing):
                 undecided = True
                 self._note_visit(caller, state.patient_key)
         surfaced = after is not None and state is not None and after.version != state.version
-        return Looked(actor, policy, display, after, undecided, surfaced), reading
+        return Looked(actor, policy, display, after, undecided, surfaced, glass_until), reading
 
     def _holds(self, state: PatientState | None, policy: Policy) -> tuple[bool, bool]:
         """Whether what shows is still what would be decided, and whether that could not be decided."""
@@ -224,14 +248,17 @@ class Viewing(Surfacing):
             return True, True
 
 
-def _display(caller: Caller, actor: Actor, policy: Policy) -> Display:
-    return decide_display(
-        Surrounding(site=caller.site, application=caller.application, role=actor.role), policy
-    ).value
+def _display(caller: Caller, actor: Actor, policy: Policy, *, glass_broken: bool = False) -> Display:
+    surrounding = Surrounding(site=caller.site, application=caller.application, role=actor.role)
+    return decide_display(surrounding, policy, glass_broken=glass_broken).value
 
 
-def _readable(history: tuple[PastEvent, ...], actor: Actor, policy: Policy) -> tuple[PastEvent, ...]:
+def _readable(
+    history: tuple[PastEvent, ...], actor: Actor, policy: Policy, *, all_of_it: bool
+) -> tuple[PastEvent, ...]:
     """What the actor's role may read of a history: nothing, the events, or their notes as well."""
+    if all_of_it:
+        return history
     if not is_permitted(policy.allowlist.permissions.history, actor.role):
         return ()
     notes = is_permitted(policy.allowlist.permissions.notes, actor.role)

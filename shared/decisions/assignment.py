@@ -54,6 +54,22 @@ def decide_assignments(
     return Finding(items, tuple(_sentence(code, whose[code], code in open_reasons) for code in whose))
 
 
+def decide_successor(
+    reason_code: str, policy: Policy, absent: frozenset[UserId]
+) -> Finding[OpenItem | None, str]:
+    """Whose an open item becomes when the user who had it doesn't work here any more.
+
+    As ``decide_assignments`` would give it today, with that user among the ``absent``. None when the policy
+    sends it to nobody but them: then it stays.
+    """
+    rules = policy.notifications
+    assignee = _present(rules.assign.get(reason_code), rules.otherwise, absent)
+    if assignee.user in absent:
+        reason = reason_code.replace("_", " ")
+        return Finding(None, (f"The policy assigns {reason} to nobody who works here.",))
+    return Finding(_item(reason_code, assignee), (_sentence(reason_code, assignee, is_open=False),))
+
+
 def _present(named: Assignee | None, otherwise: Assignee, absent: frozenset[UserId]) -> Assignee:
     return otherwise if named is None or named.user in absent else named
 

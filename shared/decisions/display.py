@@ -8,10 +8,16 @@ from typing import NamedTuple
 from shared.decisions.finding import Finding
 from shared.decisions.policy import DobDisplay, NameDisplay, Policy, UiVariant
 from shared.decisions.policy_fields import ANY
-from shared.model import ExecutionMode, Frozen, ProceedIndicator, Snapshot, VisibleSnapshot
+from shared.model import DeniedReason, ExecutionMode, Frozen, ProceedIndicator, Snapshot, VisibleSnapshot
 
 _LEAST_NAME_FIRST = (NameDisplay.HIDDEN, NameDisplay.INITIALS, NameDisplay.FULL)
 _LEAST_DOB_FIRST = (DobDisplay.HIDDEN, DobDisplay.YEAR, DobDisplay.FULL)
+_BROKEN_GLASS = UiVariant(display_name=NameDisplay.FULL, id_masked=True, dob=DobDisplay.FULL, show_mode=True)
+_BARRIERS = {
+    DeniedReason.SITE: "this site",
+    DeniedReason.APPLICATION: "this application",
+    DeniedReason.ROLE: "this role",
+}
 
 
 class Surrounding(Frozen, frozen=True):
@@ -30,19 +36,35 @@ class Display(NamedTuple):
     variant: UiVariant
 
 
-def decide_display(surrounding: Surrounding, policy: Policy) -> Finding[Display, str]:
+def decide_display(
+    surrounding: Surrounding, policy: Policy, *, glass_broken: bool = False
+) -> Finding[Display, str]:
     """What the policy lets a role see here; a sentence for each thing that keeps Mini from showing.
 
     What isn't known (``None``) is allowed only where everything is. ``site`` is a host name; a port is
     ignored. ``*.example.org`` allows ``example.org`` too, as a browser's match patterns do. The variant holds
-    where Mini doesn't show too: Sidecar and the API follow it.
+    where Mini doesn't show too: Sidecar and the API follow it. Who broke the glass sees what any role may.
     """
-    barriers = _barriers(policy, surrounding)
+    barriers = barriers_to_mini(surrounding, policy)
     name, variant = variant_for(policy, surrounding.role)
-    why = tuple(f"Mini doesn't show: the policy doesn't allow {barrier}." for barrier in barriers)
+    if glass_broken:
+        barriers = tuple(barrier for barrier in barriers if barrier is not DeniedReason.ROLE)
+        name, variant = "broken_glass", _BROKEN_GLASS
+    why = tuple(f"Mini doesn't show: the policy doesn't allow {_BARRIERS[barrier]}." for barrier in barriers)
     shown = why or ("Mini shows: the policy allows the site, the application and the role.",)
     named = f"The role {surrounding.role} sees the variant {name}."
     return Finding(Display(not barriers, name, variant), (*shown, named))
+
+
+def barriers_to_mini(surrounding: Surrounding, policy: Policy) -> tuple[DeniedReason, ...]:
+    """What keeps Mini from showing here; what isn't known is allowed only where everything is."""
+    rules, role, application = policy.allowlist, surrounding.role, surrounding.application
+    allowed = {
+        DeniedReason.SITE: any(_site_matches(pattern, surrounding.site) for pattern in rules.sites_of(role)),
+        DeniedReason.APPLICATION: ANY in rules.applications or application in rules.applications,
+        DeniedReason.ROLE: is_permitted(rules.roles, role),
+    }
+    return tuple(barrier for barrier, is_allowed in allowed.items() if not is_allowed)
 
 
 def is_permitted(roles: tuple[str, ...], role: str) -> bool:
@@ -113,17 +135,6 @@ def mode_text(policy: Policy, mode: ExecutionMode) -> str:
         ExecutionMode.COPILOT: texts.copilot,
         ExecutionMode.USER_DRIVEN: texts.user_driven,
     }[mode]
-
-
-def _barriers(policy: Policy, surrounding: Surrounding) -> tuple[str, ...]:
-    rules = policy.allowlist
-    application = surrounding.application
-    allowed = {
-        "this site": any(_site_matches(pattern, surrounding.site) for pattern in rules.sites),
-        "this application": ANY in rules.applications or application in rules.applications,
-        "this role": is_permitted(rules.roles, surrounding.role),
-    }
-    return tuple(what for what, is_allowed in allowed.items() if not is_allowed)
 
 
 def _site_matches(pattern: str, site: str | None) -> bool:

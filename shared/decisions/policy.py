@@ -96,7 +96,8 @@ class Permissions(Checked, frozen=True):
     """Which roles may do what; ``*`` is every role, nobody is named for what nobody may do.
 
     ``override``: assert another value than the system's, where a confirmation is everybody's.
-    ``notes``: read the notes of others in the history.
+    ``notes``: read the notes of others in the history. ``break_glass``: open all that is kept from the role,
+    of one patient, for a while, by saying why; ``audit``: read who did that.
     """
 
     sidecar: tuple[NameOrAny, ...] = (ANY,)
@@ -104,10 +105,15 @@ class Permissions(Checked, frozen=True):
     dismiss: tuple[NameOrAny, ...] = (ANY,)
     history: tuple[NameOrAny, ...] = (ANY,)
     notes: tuple[NameOrAny, ...] = ()
+    break_glass: tuple[NameOrAny, ...] = ()
+    audit: tuple[NameOrAny, ...] = ()
 
 
 class AllowlistRules(Checked, frozen=True):
-    """Where Mini shows, from where an external id is taken, who may do what. ``*`` allows all."""
+    """Where Mini shows, from where an external id is taken, who may do what. ``*`` allows all.
+
+    A role in ``sites_by_role`` has those sites instead of ``sites``.
+    """
 
     sites: tuple[SitePattern, ...]
     applications: tuple[NameOrAny, ...]
@@ -115,6 +121,11 @@ class AllowlistRules(Checked, frozen=True):
     source_systems: tuple[Name, ...]
     page_adapters: tuple[PageAdapter, ...]
     permissions: Permissions = Permissions()
+    sites_by_role: dict[Name, tuple[SitePattern, ...]] = msgspec.field(default_factory=dict)
+
+    def sites_of(self, role: str) -> tuple[str, ...]:
+        """The sites on which Mini shows to a role."""
+        return self.sites_by_role.get(role, self.sites)
 
     def contradictions(self) -> Iterator[Problem]:
         """An adapter has an id of its own and a source system that may be detected."""
@@ -160,6 +171,7 @@ class TimeoutRules(Checked, frozen=True):
     presence_s: Seconds
     session_idle_s: Seconds = 1800
     session_max_s: Seconds = 43200
+    break_glass_s: Seconds = 3600
 
     def contradictions(self) -> Iterator[Problem]:
         """A session that is never idle ends too."""

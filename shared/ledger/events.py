@@ -16,6 +16,8 @@ from shared.model import (
     AssertedTasking,
     AssignmentId,
     AssignmentStatus,
+    BreakGlassId,
+    BreakGlassReason,
     CorrelationId,
     DeniedReason,
     DismissReason,
@@ -28,6 +30,7 @@ from shared.model import (
     Surface,
     SystemResponseId,
     UserId,
+    UserStatus,
 )
 
 
@@ -81,6 +84,24 @@ class UserInteracted(Payload, frozen=True):
     surface: Surface
 
 
+class UserSearched(Payload, frozen=True):
+    """Somebody looked for a patient and was shown so many; what they typed is nobody's business."""
+
+    event_type = "User.Searched"
+    result_count: int
+    surface: Surface
+
+
+class GlassBroken(Payload, frozen=True):
+    """Somebody opened, for ``lasts_s`` seconds, what the policy keeps from their role, and said why."""
+
+    event_type = "Glass.Broken"
+    break_glass_id: BreakGlassId
+    reason: BreakGlassReason
+    lasts_s: int
+    surface: Surface
+
+
 class OutcomeComputed(Payload, frozen=True):
     """What became of a response."""
 
@@ -103,6 +124,16 @@ class AssignmentClaimed(Payload, frozen=True):
     """The actor took an open item on; the others see that somebody has it."""
 
     event_type = "Assignment.Claimed"
+    assignment_id: AssignmentId
+    reason_code: str
+    assigned_to_user: UserId | None
+    assigned_to_role: str | None
+
+
+class AssignmentReassigned(Payload, frozen=True):
+    """An open item of somebody who works here no more became somebody else's, whom it names."""
+
+    event_type = "Assignment.Reassigned"
     assignment_id: AssignmentId
     reason_code: str
     assigned_to_user: UserId | None
@@ -136,6 +167,18 @@ class PatientUpdated(Payload, frozen=True):
     event_type = "Patient.Updated"
     snapshot_version: int
     changed_signals: tuple[str, ...]
+
+
+class AccessChanged(Payload, frozen=True):
+    """Who may come in changed: what a user's role and status are from here on.
+
+    Where both are what they were before, it is the user's sign-ins that were revoked.
+    """
+
+    event_type = "Access.Changed"
+    user_id: UserId
+    role: str
+    status: UserStatus
 
 
 class AccessDenied(Payload, frozen=True):

@@ -82,11 +82,19 @@ class NewAssignment(Frozen, frozen=True):
     assigned_to_role: str | None
 
 
+class Reassignment(Frozen, frozen=True):
+    """Whose an open item becomes: exactly one of a user and a role."""
+
+    assignment_id: AssignmentId
+    assigned_to_user: UserId | None
+    assigned_to_role: str | None
+
+
 class Change(Frozen, frozen=True):
     """One step of a patient's state. ``ack_due_at`` is what it is after the step.
 
-    ``closed`` items end as ``closed_as``: resolved by the submission, or dismissed. ``visit`` is what the
-    request leaves behind about its session, ``invocation_id`` the invocation that is already there.
+    ``closed`` items end as ``closed_as``: resolved by the submission, or dismissed. ``reassigned`` items were
+    those of the user ``reassigned_from``. ``visit`` is what the request leaves behind about its session, ``invocation_id`` the invocation that is already there.
     """
 
     patient_context_id: PatientContextId
@@ -101,6 +109,8 @@ class Change(Frozen, frozen=True):
     closed_as: AssignmentStatus = AssignmentStatus.RESOLVED
     claimed: AssignmentId | None = None
     claimed_by: UserId | None = None
+    reassigned: tuple[Reassignment, ...] = ()
+    reassigned_from: UserId | None = None
     visit: Visit | None = None
     invocation_id: InvocationId | None = None
 
@@ -186,14 +196,22 @@ WITH locked AS (SELECT 1), {VISIT}, context AS (
     WHERE a.tenant_id = c.tenant_id AND a.patient_context_id = c.patient_context_id
         AND a.assignment_id = CAST(:claimed AS uuid) AND a.status = 'open'
     RETURNING a.assigned_to_user, a.assigned_to_role
+), reassigned AS (
+    UPDATE assignment a SET assigned_to_user = r.assigned_to_user, assigned_to_role = r.assigned_to_role
+    FROM context c, jsonb_to_recordset(CAST(:reassigned AS jsonb)) AS r(assignment_id uuid,
+        assigned_to_user uuid, assigned_to_role text)
+    WHERE a.tenant_id = c.tenant_id AND a.patient_context_id = c.patient_context_id
+        AND a.assignment_id = r.assignment_id AND a.status = 'open'
+    RETURNING a.assigned_to_user, a.assigned_to_role
 ), subjects AS (
     SELECT c.tenant_id, 'patient' AS subject_type, c.patient_context_id AS subject, c.version FROM context c
     UNION ALL
     SELECT c.tenant_id, 'user', u.user_id, CAST(CAST(pg_current_xact_id() AS text) AS bigint)
-    FROM context c JOIN app_user u ON u.tenant_id = c.tenant_id AND u.status = 'active'
-    WHERE EXISTS (SELECT 1 FROM (
-            SELECT * FROM opened UNION ALL SELECT * FROM closed UNION ALL SELECT * FROM claimed) f
-        WHERE f.assigned_to_user = u.user_id OR f.assigned_to_role = u.role)
+    FROM context c JOIN app_user u ON u.tenant_id = c.tenant_id
+    WHERE u.user_id = CAST(:reassigned_from AS uuid) OR (u.status = 'active' AND EXISTS (SELECT 1 FROM (
+            SELECT * FROM opened UNION ALL SELECT * FROM closed UNION ALL SELECT * FROM claimed
+            UNION ALL SELECT * FROM reassigned) f
+        WHERE f.assigned_to_user = u.user_id OR f.assigned_to_role = u.role))
 ), told AS (
     INSERT INTO outbox (tenant_id, outbox_id, subject_type, subject, version, next_attempt_at)
     SELECT s.tenant_id, gen_random_uuid(), s.subject_type, s.subject, s.version,
@@ -236,6 +254,8 @@ def write_change(uow: UnitOfWork, tenant_id: TenantId, change: Change) -> Writte
         resolved_by=change.submission.mini_submission_id if change.submission else None,
         claimed=change.claimed,
         claimed_by=change.claimed_by,
+        reassigned=_json(change.reassigned),
+        reassigned_from=change.reassigned_from,
         events=_json([event.as_row(order) for order, event in enumerate(change.events)]),
         **visit_parameters(change.visit, change.invocation_id),
     )

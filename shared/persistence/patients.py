@@ -89,7 +89,16 @@ SESSIONED = f"""{ACTOR},
     WHERE h.tenant_id = :tenant AND h.application_id = CAST(:application AS text))"""
 """SQL: a SessionedReading's fields."""
 
+# Who signs in anew because the sign-in before was revoked has nothing open any more.
+_GLASS_UNTIL = """(SELECT max(b.expires_at) FROM break_glass b
+    JOIN patient_context bc ON bc.tenant_id = b.tenant_id AND bc.patient_context_id = b.patient_context_id
+    JOIN app_user bu ON bu.tenant_id = b.tenant_id AND bu.user_id = b.user_id
+    WHERE b.tenant_id = :tenant AND b.user_id = :user AND bc.patient_key = :patient_key
+    AND b.expires_at > clock_timestamp()
+    AND (bu.tokens_valid_after IS NULL OR b.created_at >= bu.tokens_valid_after))"""
+
 READING = f"""{SESSIONED},
+'glass_until', {_GLASS_UNTIL},
 'patient', (SELECT {PATIENT_STATE} FROM patient_context c
     WHERE c.tenant_id = :tenant AND c.patient_key = :patient_key)"""
 """SQL: a PatientReading's fields."""

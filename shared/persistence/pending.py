@@ -92,13 +92,28 @@ _ABSENT = text("""SELECT w.user_id FROM unnest(CAST(:users AS uuid[])) AS w(user
     WHERE NOT EXISTS (SELECT 1 FROM app_user u WHERE u.tenant_id = :tenant AND u.user_id = w.user_id
     AND u.status = 'active')""")
 
+_ITEMS_OF = text("""SELECT DISTINCT patient_context_id FROM assignment
+    WHERE tenant_id = :tenant AND assigned_to_user = :user AND status = 'open' ORDER BY patient_context_id""")
 
-def absent_users(uow: UnitOfWork, tenant_id: TenantId, policy: Policy) -> frozenset[UserId]:
-    """Which of the users whom the policy gives items don't work at the tenant any more."""
-    users = [each.user for each in policy.notifications.assign.values() if each.user is not None]
+
+def absent_users(
+    uow: UnitOfWork, tenant_id: TenantId, policy: Policy, *also: UserId
+) -> frozenset[UserId]:
+    """Which of ``also`` and of the users whom the policy gives items don't work at the tenant any more."""
+    rules = policy.notifications
+    named = (each.user for each in (*rules.assign.values(), rules.otherwise))
+    users = [*also, *(user for user in named if user is not None)]
     if not users:
         return frozenset()
     return frozenset(UserId(row.user_id) for row in uow.rows(_ABSENT, tenant=tenant_id, users=users))
+
+
+def patients_with_items_of(
+    uow: UnitOfWork, tenant_id: TenantId, user_id: UserId
+) -> tuple[PatientContextId, ...]:
+    """The patients about whom there are open items for this user in person, in id order."""
+    rows = uow.rows(_ITEMS_OF, tenant=tenant_id, user=user_id)
+    return tuple(PatientContextId(row.patient_context_id) for row in rows)
 
 
 def clear_due(uow: UnitOfWork, tenant_id: TenantId, patient_context_id: PatientContextId) -> None:

@@ -69,9 +69,13 @@ class SessionedReading(ActorReading, frozen=True):
 
 
 class PatientReading(SessionedReading, frozen=True):
-    """Who asks, under which policy version, in which session, about whom."""
+    """Who asks, under which policy version, in which session, about whom.
+
+    ``glass_until``: until when the caller has broken the glass before this patient.
+    """
 
     patient: PatientState | None
+    glass_until: datetime | None
 
     @property
     def context(self) -> PatientContextId | None:

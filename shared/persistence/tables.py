@@ -38,6 +38,7 @@ from shared.model import (
     AssertedProceed,
     AssertedTasking,
     AssignmentStatus,
+    BreakGlassReason,
     ExecutionMode,
     InvocationStatus,
     OutcomeKind,
@@ -60,7 +61,15 @@ metadata = MetaData(
 )
 
 
-APPEND_ONLY = ("system_response", "response_outcome", "mini_submission", "event_log", "patient_snapshot")
+APPEND_ONLY = (
+    "system_response",
+    "response_outcome",
+    "mini_submission",
+    "event_log",
+    "patient_snapshot",
+    "policy_config",
+    "break_glass",
+)
 """Tables whose rows nobody changes or deletes: refused by privilege and, to the owner too, by trigger."""
 
 
@@ -422,6 +431,27 @@ assignment = _tenant_table(
         "created_at",
         postgresql_where=text("status = 'open'"),
     ),
+)
+
+break_glass = _tenant_table(
+    "break_glass",
+    ("break_glass_id",),
+    _uuid("break_glass_id"),
+    _uuid("user_id"),
+    _uuid("patient_context_id"),
+    _text("surface_type"),
+    _text("reason"),
+    _text("explanation"),
+    _time("expires_at"),
+    _one_of("surface_type", Surface),
+    _one_of("reason", BreakGlassReason),
+    CheckConstraint(r"explanation ~ '\S'", name="explanation"),
+    CheckConstraint("expires_at > created_at", name="expires_at"),
+    _refers("app_user", "user_id"),
+    _refers("patient_context", "patient_context_id"),
+    Index(None, "tenant_id", "user_id", "patient_context_id", "expires_at"),
+    # As the tenant's auditors read it.
+    Index(None, "tenant_id", "created_at", "break_glass_id"),
 )
 
 event_log = _tenant_table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from shared.decisions.policy import PageAdapter, UiVariant
-from shared.model import DismissReason, ExecutionMode, ProceedIndicator, TenantId, UserId
+from shared.model import BreakGlassReason, DismissReason, ExecutionMode, ProceedIndicator, TenantId, UserId
 from shared.web.field_types import NameText, SessionText, SiteText
 from shared.web.messages import Answer, Request, SurfacePolicy
 
@@ -35,6 +35,8 @@ class ConfigPermissions(Struct, frozen=True, kw_only=True):
     dismiss: bool
     history: bool
     notes: bool
+    break_glass: bool
+    audit: bool
 
 
 class ConfigTimers(Struct, frozen=True, kw_only=True):
@@ -44,6 +46,7 @@ class ConfigTimers(Struct, frozen=True, kw_only=True):
     presence_s: int
     session_idle_s: int
     session_max_s: int
+    break_glass_s: int
 
 
 class ConfigTexts(Struct, frozen=True, kw_only=True):
@@ -64,6 +67,7 @@ class ConfigResponse(Answer, frozen=True, kw_only=True):
     timers: ConfigTimers
     texts: ConfigTexts
     dismiss_reasons: tuple[DismissReason, ...]
+    break_glass_reasons: tuple[BreakGlassReason, ...]
     variant: UiVariant
     policy: SurfacePolicy
     policy_version: int

@@ -76,6 +76,15 @@ NoteText = Annotated[
         description="1 to 4,000 characters, not blank and without NUL",
     ),
 ]
+ExplanationText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=1000,
+        pattern=r"^\s*[^\s\x00][^\x00]*$",
+        description="1 to 1,000 characters, not blank and without NUL",
+    ),
+]
 SearchLimit = Annotated[int, Meta(ge=1, le=25, description="a whole number from 1 to 25")]
 PageLimit = Annotated[int, Meta(ge=1, le=100, description="a whole number from 1 to 100")]
 CursorText = Annotated[

@@ -69,10 +69,14 @@ class Detection(Struct, frozen=True, kw_only=True):
 
 
 class SurfacePolicy(Struct, frozen=True, kw_only=True):
-    """What the tenant's policy says about the surface that asked."""
+    """What the tenant's policy says about the surface that asked.
+
+    ``glass_broken_until``: until when this user sees all of this patient, having broken the glass.
+    """
 
     show_mini: bool
     ui_variant: str
+    glass_broken_until: datetime | None = None
 
 
 # mini/status ----------------------------------------------------------------------------------------
@@ -165,6 +169,8 @@ class AckRequest(Request, frozen=True, kw_only=True):
     override_proceed: AssertedProceed | None = None
     override_tasking: AssertedTasking | None = None
     system_response_id: SystemResponseId | None = None
+    application_id: NameText | None = None
+    site: SiteText | None = None
 
     @property
     def stated_note(self) -> str:
@@ -211,6 +217,8 @@ class SearchRequest(Request, frozen=True, kw_only=True):
     session_id: SessionText | None = None
     q: SearchText
     limit: SearchLimit = 8
+    application_id: NameText | None = None
+    site: SiteText | None = None
 
 
 class SearchResult(Struct, frozen=True, kw_only=True):
@@ -238,6 +246,8 @@ class DismissRequest(Request, frozen=True, kw_only=True):
     patient_key: PatientKeyText
     reason: DismissReason
     system_response_id: SystemResponseId | None = None
+    application_id: NameText | None = None
+    site: SiteText | None = None
 
 
 class DismissResponse(Answer, frozen=True, kw_only=True):
@@ -256,6 +266,7 @@ class InteractionRequest(Request, frozen=True, kw_only=True):
     kind: InteractionKind
     patient_key: PatientKeyText | None = None
     application_id: NameText | None = None
+    site: SiteText | None = None
     page_signature: NameText | None = None
 
     def problems(self, wrong: Collection[str]) -> Iterable[FieldError]:  # noqa: ARG002 -- some rules need it

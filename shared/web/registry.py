@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from shared.model import Surface
+from shared.web.break_glass_messages import (
+    BreakGlassListRequest,
+    BreakGlassListResponse,
+    BreakGlassRequest,
+    BreakGlassResponse,
+)
 from shared.web.config_messages import ConfigRequest, ConfigResponse
 from shared.web.logging import Constant
 from shared.web.messages import (
@@ -78,7 +84,7 @@ class Endpoint(Generic[Q, R]):
     @property
     def target(self) -> str:
         """The function's name in ``source``."""
-        return self.name.replace("/", "_")
+        return self.name.replace("/", "_").replace("-", "_")
 
     @property
     def writes(self) -> bool:
@@ -188,6 +194,18 @@ SIDECAR_CHAT = Endpoint(
     summary="Ask about the patient's state",
 )
 
+MINI_BREAK_GLASS, SIDECAR_BREAK_GLASS = _both(
+    "break-glass", BreakGlassRequest, BreakGlassResponse, "Open what policy keeps from the role, and say why"
+)
+SIDECAR_BREAK_GLASS_LIST = Endpoint(
+    surface=Surface.SIDECAR,
+    name="break-glass/list",
+    methods=READ,
+    request=BreakGlassListRequest,
+    response=BreakGlassListResponse,
+    summary="Who has broken the glass, for the tenant's auditors, page by page",
+)
+
 ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     MINI_STATUS,
     MINI_ACK,
@@ -195,6 +213,7 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     MINI_PATIENT_SEARCH,
     MINI_DISMISS,
     MINI_INTERACTION,
+    MINI_BREAK_GLASS,
     SIDECAR_STATE,
     SIDECAR_ACK,
     SIDECAR_HISTORY,
@@ -203,4 +222,6 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     SIDECAR_CHAT,
     SIDECAR_DISMISS,
     SIDECAR_INTERACTION,
+    SIDECAR_BREAK_GLASS,
+    SIDECAR_BREAK_GLASS_LIST,
 )

@@ -9,12 +9,12 @@ import pytest
 
 from ops.demo_load import default_policy
 from shared.decisions.policy import encode_policy
-from shared.model import DismissReason
+from shared.model import BreakGlassReason, DismissReason
 from tests.integration.product import Clinic, CountingProxy
 
 KEYS = {
     *("ok", "session_id", "surface", "user", "permissions", "sites", "applications", "page_adapters"),
-    *("timers", "texts", "dismiss_reasons", "variant", "policy", "policy_version"),
+    *("timers", "texts", "dismiss_reasons", "break_glass_reasons", "variant", "policy", "policy_version"),
 }
 
 
@@ -27,15 +27,15 @@ def may(answer: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("user", "role", "variant", "dob", "notes"),
+    ("user", "role", "variant", "dob", "more"),
     [
-        (0, "front_desk", "desk", "full", False),
-        (1, "financial_counselor", "desk", "full", True),
-        (2, "billing_lead", "office", "year", True),
+        (0, "front_desk", "desk", "full", {"break_glass"}),
+        (1, "financial_counselor", "desk", "full", {"notes", "break_glass"}),
+        (2, "billing_lead", "office", "year", {"notes", "audit"}),
     ],
 )
 def test_each_role_is_told_what_it_may_do_and_see(
-    clinic: Clinic, user: int, role: str, variant: str, dob: str, notes: bool
+    clinic: Clinic, user: int, role: str, variant: str, dob: str, more: set[str]
 ) -> None:
     answer = config(clinic, user, session_id="s-1")
     assert set(answer) == KEYS
@@ -46,8 +46,9 @@ def test_each_role_is_told_what_it_may_do_and_see(
         "role": role,
         "tenant_id": str(clinic.tenant_id),
     }
-    assert may(answer) == {"sidecar", "override", "dismiss", "history"} | ({"notes"} if notes else set())
-    assert answer["policy"] == {"show_mini": True, "ui_variant": variant}
+    assert may(answer) == {"sidecar", "override", "dismiss", "history"} | more
+    policy = {"show_mini": True, "ui_variant": variant, "glass_broken_until": None}
+    assert answer["policy"] == policy
     assert answer["variant"] == {"display_name": "full", "id_masked": True, "dob": dob, "show_mode": True}
 
 
@@ -62,6 +63,7 @@ def test_the_policys_words_timers_and_pages_are_told_as_they_are(clinic: Clinic)
     assert answer["page_adapters"] == list(allowlist["page_adapters"])
     assert (answer["sites"], answer["applications"]) == (["*"], ["*"])
     assert answer["dismiss_reasons"] == [reason.value for reason in DismissReason]
+    assert answer["break_glass_reasons"] == [reason.value for reason in BreakGlassReason]
     assert answer["policy_version"] == 1
 
 
@@ -85,8 +87,8 @@ def test_a_new_version_of_the_policy_counts_from_the_next_call_on(clinic: Clinic
     answer = config(clinic)
     assert answer["policy_version"] == version == 2
     assert (answer["sites"], answer["applications"]) == (["*.ehr.example.org"], ["demo-board"])
-    assert may(answer) == {"dismiss"}
-    assert may(config(clinic, 2)) == {"override", "notes"}
+    assert may(answer) == {"dismiss", "break_glass"}
+    assert may(config(clinic, 2)) == {"override", "notes", "audit"}
     assert answer["timers"]["presence_s"] == 77
     assert answer["texts"]["proceed"]["yellow"] == "Look here first"
     assert (answer["policy"]["ui_variant"], answer["variant"]["dob"]) == ("office", "year")

@@ -28,9 +28,9 @@ SIDECAR = [each.key for each in ENDPOINTS if each.surface == "sidecar"]
 
 
 def right(clinic: Clinic, session: str = "s-1") -> dict[str, Any]:
-    """A body that every endpoint takes: each ignores what is another's."""
-    more = {"kind": "opened", "reason": "not_now", "message": "Why?", "q": "a", "assignment_id": str(uuid4())}
-    return {**clinic.says(BY_HAND), **more, "session_id": session}
+    """A body that every endpoint takes: each ignores what is another's, "other" is every enumeration's."""
+    more = {"kind": "opened", "reason": "other", "message": "Why?", "q": "a", "assignment_id": str(uuid4())}
+    return {**clinic.says(BY_HAND), **more, "explanation": "Because.", "session_id": session}
 
 
 def refused(clinic: Clinic, endpoint: str, **fields: Any) -> None:
@@ -118,7 +118,7 @@ LEAD = ["billing_lead"]
 
 
 def test_a_role_without_sidecar_has_mini(clinic: Clinic) -> None:
-    clinic.publish(allowlist={"permissions": {"sidecar": LEAD}})
+    clinic.publish(allowlist={"permissions": {"sidecar": LEAD, "break_glass": []}})
     clinic.status(BY_HAND)
     before = clinic.counts()
     for endpoint in SIDECAR * 2:
@@ -176,7 +176,7 @@ def test_a_role_without_history_sees_the_state_alone(clinic: Clinic) -> None:
 
 
 def test_a_role_that_mini_is_hidden_from_is_told_so_and_sends_nothing(clinic: Clinic) -> None:
-    clinic.publish(allowlist={"roles": LEAD})
+    clinic.publish(allowlist={"roles": LEAD, "permissions": {"break_glass": []}})
     clinic.status(BY_HAND, user=2)
     hidden = clinic.status(BY_HAND)
     assert hidden["policy"]["show_mini"] is False

@@ -292,7 +292,8 @@ def test_who_is_made_or_changes_role_or_status_is_told_with_those_who_see_their_
     change = "UPDATE app_user SET {} WHERE tenant_id = :tenant AND user_id = :user"
     for what in ("status = 'disabled'", "status = 'active'", "role = 'front_desk'", "role = 'billing_lead'"):
         assert told_by(change.format(what), user=lead) == {lead}
-    for what in ("last_login_at = now()", "display_name = 'Another'", "tokens_valid_after = now()"):
+    assert told_by(change.format("tokens_valid_after = '2020-01-01'"), user=lead) == {lead}
+    for what in ("last_login_at = now()", "display_name = 'Another'"):
         assert told_by(change.format(what), user=desk) == set()
     clinic.status(BY_HAND, user=1)
     core, key = clinic.product.core(), PatientKey(clinic.key(BY_HAND))

@@ -72,7 +72,13 @@ def test_what_means_nothing_to_a_search_finds_nobody(clinic: Clinic) -> None:
         assert found(clinic, q) == []
 
 
-def test_a_search_writes_nothing(clinic: Clinic) -> None:
+def test_a_search_is_told_to_the_tenants_ledger_without_what_was_typed(clinic: Clinic) -> None:
     before = clinic.counts()
-    found(clinic, "a")
-    assert clinic.counts() == before
+    results = found(clinic, "a")
+    found(clinic, "nobody-is-called-this")
+    assert clinic.written_since(before) == {"event_log": 2}
+    (some, none), user = clinic.events(None), clinic.users[0].user_id
+    assert (some.event_type, some.actor_user_id) == ("User.Searched", user)
+    assert some.payload_json == {"result_count": len(results), "surface": "mini"}
+    assert none.payload_json == {"result_count": 0, "surface": "mini"}
+    assert clinic.chain_holds(None)

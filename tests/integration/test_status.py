@@ -56,7 +56,7 @@ def test_the_first_look_appends_one_response_with_event_version_and_outbox_row(c
     assert answer["has_tasks"] is True
     assert answer["last_submission"] is None
     assert answer["outcome"] is None
-    assert set(answer["policy"]) == {"show_mini", "ui_variant"}
+    assert set(answer["policy"]) == {"show_mini", "ui_variant", "glass_broken_until"}
 
 
 @pytest.mark.usefixtures("held")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared.chat.history_words import ACKNOWLEDGED, INTERACTION, RESPONSE, event_line, event_source
+from shared.chat.history_words import (
+    ACKNOWLEDGED,
+    GLASS_BROKEN,
+    INTERACTION,
+    RESPONSE,
+    event_line,
+    event_source,
+)
 from shared.chat.port import Question
 from shared.chat.sources import Part, listed, response_source, submission_source
 from shared.decisions.moments import moment_text
@@ -71,7 +78,7 @@ def _since_acknowledged(history: tuple[PastEvent, ...], state: PatientState) -> 
             return
         if own is not None and event.correlation_id == own:
             continue
-        if event.event_type != INTERACTION and event_line(event):
+        if event.event_type not in (INTERACTION, GLASS_BROKEN) and event_line(event):
             yield event
 
 
@@ -80,4 +87,5 @@ def _is_before_submission(event: PastEvent, state: PatientState) -> bool:
 
 
 def _is_view(event: PastEvent) -> bool:
-    return event.event_type == INTERACTION and event.payload.get("kind") == InteractionKind.VIEWED
+    viewed = event.event_type == INTERACTION and event.payload.get("kind") == InteractionKind.VIEWED
+    return viewed or event.event_type == GLASS_BROKEN

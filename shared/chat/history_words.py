@@ -15,6 +15,7 @@ RESPONSE = "System.Response"
 ACKNOWLEDGED = "User.Acknowledged"
 DISMISSED = "User.Dismissed"
 INTERACTION = "User.Interaction"
+GLASS_BROKEN = "Glass.Broken"
 
 
 def event_line(event: PastEvent) -> str | None:
@@ -69,6 +70,11 @@ def _interacted(event: PastEvent) -> str:
     return f"{_who(event)} {did.get(str(event.payload.get('kind')), 'was here')}"
 
 
+def _glass_broken(event: PastEvent) -> str:
+    reason = in_words(event.payload.get("reason"))
+    return f"{_who(event)} broke the glass to see all of this patient ({reason})"
+
+
 def _computed(event: PastEvent) -> str:
     means: Mapping[object, str] = {
         OutcomeKind.ACKNOWLEDGED: "the response was acknowledged",
@@ -89,6 +95,12 @@ def _claimed(event: PastEvent) -> str:
     return f"{_who(event)} claimed the assignment for {in_words(event.payload.get('reason_code'))}"
 
 
+def _reassigned(event: PastEvent) -> str:
+    role = event.payload.get("assigned_to_role")
+    whose = f"the role {in_words(role)}" if role else "another user"
+    return f"the assignment for {in_words(event.payload.get('reason_code'))} was handed over to {whose}"
+
+
 def _resolved(event: PastEvent) -> str:
     became = "dismissed" if event.payload.get("status") == "dismissed" else "resolved"
     return f"the assignment for {in_words(event.payload.get('reason_code'))} was {became}"
@@ -106,9 +118,11 @@ _WORDS: Mapping[str, Callable[[PastEvent], str]] = {
     ACKNOWLEDGED: _acknowledged,
     DISMISSED: _dismissed,
     INTERACTION: _interacted,
+    GLASS_BROKEN: _glass_broken,
     "Outcome.Computed": _computed,
     "Assignment.Created": _created,
     "Assignment.Claimed": _claimed,
+    "Assignment.Reassigned": _reassigned,
     "Assignment.Resolved": _resolved,
     "Patient.Updated": _updated,
 }

@@ -54,6 +54,11 @@ def test_a_history_that_may_not_be_read_is_not_told() -> None:
             "Ben Oduya acknowledged and confirmed tasking act, answering an earlier response",
         ),
         ("User.Dismissed", {"reason": "wrong_patient"}, "Ben Oduya dismissed the response (wrong patient)"),
+        (
+            "Glass.Broken",
+            {"reason": "patient_request"},
+            "Ben Oduya broke the glass to see all of this patient (patient request)",
+        ),
         ("User.Interaction", {"kind": "switched"}, "Ben Oduya switched to another patient"),
         ("Outcome.Computed", {"outcome": "unacknowledged"}, "no acknowledgement had come when it was due"),
         (
@@ -101,3 +106,9 @@ def test_since_when_is_told_exactly_where_the_history_shows_what_was_before() ->
 def test_a_view_alone_is_no_change_after_an_acknowledgement() -> None:
     viewed = event(9, "User.Interaction", who=ANA, kind="viewed")
     assert "Nothing has changed since." in ask("what changed", submission=OVERRIDE, history=(viewed,)).text
+
+
+def test_who_broke_the_glass_looked_and_changed_nothing() -> None:
+    broken = event(9, "Glass.Broken", who=BEN, reason="emergency")
+    assert "broke the glass" in ask("who viewed this patient?", history=(broken,)).text
+    assert "none of the latest events" in ask("what happened", history=(broken,)).text

@@ -18,17 +18,16 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
-from jwt.algorithms import RSAAlgorithm
 
 from shared.errors import Unauthenticated
 from shared.security.identity import Identity, TokenVerifier, development_token, verify_token
 from shared.security.signing_keys import KeysUnavailable, SigningKeys
 from shared.settings import SettingsError, settings
+from tests.signing import GOOD_KEY, KeyServer, serving_keys, sign, token_claims
 
 PROJECT = "demo-mobius"
 USER = uuid4()
 TENANT = uuid4()
-GOOD_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -40,51 +39,10 @@ class Clock:
         return self.now
 
 
-class KeyServer(http.server.ThreadingHTTPServer):
-    """Serves ``keys``, or fails while ``away``; counts how often it was asked."""
-
-    def __init__(self) -> None:
-        self.keys: dict[str, rsa.RSAPrivateKey] = {"good": GOOD_KEY}
-        self.away = False
-        self.asked = 0
-        super().__init__(("127.0.0.1", 0), KeyHandler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/keys"
-
-
-class KeyHandler(http.server.BaseHTTPRequestHandler):
-    server: KeyServer
-
-    def do_GET(self) -> None:
-        self.server.asked += 1
-        if self.server.away:
-            self.send_error(503)
-            return
-        keys = [
-            {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "alg": "RS256", "use": "sig"}
-            for kid, key in self.server.keys.items()
-        ]
-        body = json.dumps({"keys": keys}).encode()
-        self.send_response(200)
-        self.send_header("Cache-Control", "public, max-age=3600, must-revalidate")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
 def server() -> Iterator[KeyServer]:
-    with KeyServer() as started:
-        thread = threading.Thread(target=started.serve_forever, args=(0.01,))
-        thread.start()
+    with serving_keys() as started:
         yield started
-        started.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -98,23 +56,11 @@ def verifier(server: KeyServer, clock: Clock) -> TokenVerifier:
 
 
 def claims(**changes: object) -> dict[str, Any]:
-    now = int(time.time())
-    whole = {
-        "iss": f"https://securetoken.google.com/{PROJECT}",
-        "aud": PROJECT,
-        "sub": str(USER),
-        "tenant_id": str(TENANT),
-        "iat": now - 10,
-        "auth_time": now - 100,
-        "exp": now + 3600,
-        **changes,
-    }
-    return {name: value for name, value in whole.items() if value is not None}
+    return token_claims(PROJECT, USER, TENANT, **changes)
 
 
 def signed(key: Any = GOOD_KEY, kid: str | None = "good", algorithm: str = "RS256", **changes: object) -> str:
-    headers = {} if kid is None else {"kid": kid}
-    return "Bearer " + jwt.encode(claims(**changes), key, algorithm=algorithm, headers=headers)
+    return sign(claims(**changes), key=key, kid=kid, algorithm=algorithm)
 
 
 def unsigned(algorithm: str = "none", signature: str = "", **changes: object) -> str:
@@ -311,7 +257,7 @@ def test_without_any_key_the_token_is_not_blamed(
 
 
 def test_a_key_server_that_hangs_holds_nobody_longer_than_the_time_out() -> None:
-    with http.server.HTTPServer(("127.0.0.1", 0), KeyHandler) as silent:
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as silent:
         keys = SigningKeys(f"http://127.0.0.1:{silent.server_address[1]}/", 0.1)
         started = time.monotonic()
         with pytest.raises(KeysUnavailable):

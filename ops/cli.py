@@ -7,6 +7,7 @@ import typer
 from ops import run, watch, why
 from ops.intake import command as intake
 from ops.policy import commands as policy
+from ops.users import commands as users
 
 app = typer.Typer(
     help="Mobius Mini + Sidecar: run it here, look into it, look after it.",
@@ -18,6 +19,7 @@ app.command()(watch.watch)
 app.command()(why.why)
 app.add_typer(policy.app, name="policy")
 app.add_typer(intake.app, name="intake")
+app.add_typer(users.app, name="users")
 
 
 def main() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 from uuid_utils.compat import uuid7
 
 from shared.attendance import invocation_of
 from shared.core.base import Undecided, existing
 from shared.core.surfacing import Surfacing
+from shared.decisions.assignment import decide_successor
 from shared.decisions.outcome import OutcomeFacts, compute_outcome
+from shared.decisions.policy import Policy
 from shared.errors import AlreadyClaimed, NotFound
-from shared.ledger.events import AssignmentClaimed
+from shared.ledger.events import AssignmentClaimed, AssignmentReassigned
 from shared.model import (
     Actor,
     Assignment,
@@ -27,7 +31,7 @@ from shared.persistence.patients import read_patient
 from shared.persistence.pending import absent_users, clear_due, clear_reassess, postpone_reassess
 from shared.persistence.readings import Inbox, InboxReading
 from shared.persistence.unit_of_work import unit_of_work
-from shared.steps import created, events_of, handed_over, unanswered
+from shared.steps import created, events_of, unanswered
 from shared.views import Caller, InboxPage, System
 
 
@@ -101,13 +105,21 @@ class Pickup(Surfacing):
             absent = absent_users(uow, system.tenant_id, policy, user_id)
             if user_id not in absent:
                 return 0
-            change = handed_over(system, state, user_id, policy, absent)
-            if change is None:
+            reassigned = tuple(_handed_over(state, user_id, policy, absent))
+            if not reassigned:
                 return 0
+            change = Change(
+                patient_context_id=patient_context_id,
+                ack_due_at=state.ack_due_at,
+                correlation_id=system.correlation_id,
+                reassigned=reassigned,
+                reassigned_from=user_id,
+                events=events_of(system, None, reassigned),
+            )
             written = write_change(uow, system.tenant_id, change)
             uow.commit()
         self._tell(system, written.subjects)
-        return len(change.reassigned)
+        return len(reassigned)
 
     def persist_assignment(
         self,
@@ -225,6 +237,23 @@ class Pickup(Surfacing):
             if last
             else None,
         )
+
+
+def _handed_over(
+    state: PatientState, user_id: UserId, policy: Policy, absent: frozenset[UserId]
+) -> Iterator[AssignmentReassigned]:
+    """Whose the open items of a user become who is among the ``absent``; not those that nobody else gets."""
+    for item in state.open_assignments:
+        if item.assigned_to_user != user_id:
+            continue
+        successor = decide_successor(item.reason_code, policy, absent).value
+        if successor is not None:
+            yield AssignmentReassigned(
+                assignment_id=item.assignment_id,
+                reason_code=item.reason_code,
+                assigned_to_user=successor.user,
+                assigned_to_role=successor.role,
+            )
 
 
 def _mine(state: PatientState, assignment_id: AssignmentId, actor: Actor) -> Assignment | None:

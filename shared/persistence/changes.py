@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import text
 
 from shared.errors import Collided
-from shared.ledger.events import Event
+from shared.ledger.events import AssignmentReassigned, Event
 from shared.model import (
     AssertedProceed,
     AssertedTasking,
@@ -82,19 +82,12 @@ class NewAssignment(Frozen, frozen=True):
     assigned_to_role: str | None
 
 
-class Reassignment(Frozen, frozen=True):
-    """Whose an open item becomes: exactly one of a user and a role."""
-
-    assignment_id: AssignmentId
-    assigned_to_user: UserId | None
-    assigned_to_role: str | None
-
-
 class Change(Frozen, frozen=True):
     """One step of a patient's state. ``ack_due_at`` is what it is after the step.
 
     ``closed`` items end as ``closed_as``: resolved by the submission, or dismissed. ``reassigned`` items were
-    those of the user ``reassigned_from``. ``visit`` is what the request leaves behind about its session, ``invocation_id`` the invocation that is already there.
+    those of the user ``reassigned_from``. ``visit`` is what the request leaves behind about its session,
+    ``invocation_id`` the invocation that is already there.
     """
 
     patient_context_id: PatientContextId
@@ -109,7 +102,7 @@ class Change(Frozen, frozen=True):
     closed_as: AssignmentStatus = AssignmentStatus.RESOLVED
     claimed: AssignmentId | None = None
     claimed_by: UserId | None = None
-    reassigned: tuple[Reassignment, ...] = ()
+    reassigned: tuple[AssignmentReassigned, ...] = ()
     reassigned_from: UserId | None = None
     visit: Visit | None = None
     invocation_id: InvocationId | None = None
@@ -207,11 +200,15 @@ WITH locked AS (SELECT 1), {VISIT}, context AS (
     SELECT c.tenant_id, 'patient' AS subject_type, c.patient_context_id AS subject, c.version FROM context c
     UNION ALL
     SELECT c.tenant_id, 'user', u.user_id, CAST(CAST(pg_current_xact_id() AS text) AS bigint)
-    FROM context c JOIN app_user u ON u.tenant_id = c.tenant_id
-    WHERE u.user_id = CAST(:reassigned_from AS uuid) OR (u.status = 'active' AND EXISTS (SELECT 1 FROM (
+    FROM context c JOIN app_user u ON u.tenant_id = c.tenant_id AND u.status = 'active'
+    WHERE EXISTS (SELECT 1 FROM (
             SELECT * FROM opened UNION ALL SELECT * FROM closed UNION ALL SELECT * FROM claimed
             UNION ALL SELECT * FROM reassigned) f
-        WHERE f.assigned_to_user = u.user_id OR f.assigned_to_role = u.role))
+        WHERE f.assigned_to_user = u.user_id OR f.assigned_to_role = u.role)
+    UNION ALL
+    SELECT c.tenant_id, 'user', u.user_id, CAST(CAST(pg_current_xact_id() AS text) AS bigint)
+    FROM context c JOIN app_user u ON u.tenant_id = c.tenant_id AND u.status <> 'active'
+        AND u.user_id = CAST(:reassigned_from AS uuid)
 ), told AS (
     INSERT INTO outbox (tenant_id, outbox_id, subject_type, subject, version, next_attempt_at)
     SELECT s.tenant_id, gen_random_uuid(), s.subject_type, s.subject, s.version,

@@ -96,9 +96,7 @@ _ITEMS_OF = text("""SELECT DISTINCT patient_context_id FROM assignment
     WHERE tenant_id = :tenant AND assigned_to_user = :user AND status = 'open' ORDER BY patient_context_id""")
 
 
-def absent_users(
-    uow: UnitOfWork, tenant_id: TenantId, policy: Policy, *also: UserId
-) -> frozenset[UserId]:
+def absent_users(uow: UnitOfWork, tenant_id: TenantId, policy: Policy, *also: UserId) -> frozenset[UserId]:
     """Which of ``also`` and of the users whom the policy gives items don't work at the tenant any more."""
     rules = policy.notifications
     named = (each.user for each in (*rules.assign.values(), rules.otherwise))

@@ -61,9 +61,9 @@ def function_part(name: str, *, factory: str, port: int, environment: Mapping[st
             *(sys.executable, "-m", "gunicorn", f"ops.gateway:{factory}()"),
             *("--bind", loopback(port)),
             *("--workers", "1", "--threads", environment["THREADS"]),
-            # As functions-framework has them.
-            *("--timeout", "0", "--limit-request-line", "0"),
-            *("--log-level", "warning", "--graceful-timeout", "2"),
+            # As functions-framework has them; a warning would quote a malformed request line.
+            *("--timeout", "0", "--limit-request-line", "0", "--log-level", "error"),
+            *("--graceful-timeout", "2"),
             # gunicorn puts it into the home folder, where two stacks would take it from each other.
             "--no-control-socket",
         ),

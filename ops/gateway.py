@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
 
+import flask
 import functions_framework
-from werkzeug.wrappers import Request, Response
+from werkzeug.wrappers import Request
 
-from shared.errors import NotFound
-from shared.model import CorrelationId
-from shared.web.endpoint import CORRELATION_HEADER
+from shared.errors import MethodNotAllowed, NotFound
 from shared.web.openapi import openapi_document
-from shared.web.problems import PROBLEM_TYPE, problem_body
 from shared.web.registry import ENDPOINTS
+from shared.web.responses import problem_response, read_correlation_id, secure
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -53,14 +51,17 @@ SCHEDULED = (
 
 
 class Gateway:
-    """Passes each known path whole to its function, which answers wrong methods too; others get a 404."""
+    """Passes each known path whole to its function, which answers wrong methods too; others get a 404.
+
+    A path is known as it is written in the request: %2F is no slash here, nor is /a/../b a way to /b.
+    """
 
     def __init__(self, functions: Mapping[str, WSGIApplication]) -> None:
         self._functions = functions
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
-        path = environ.get("PATH_INFO", "")
+        path = environ.get("RAW_URI", "").partition("?")[0]
         function = self._functions.get(path) or _OWN_PAGES.get(path, _not_found)
         return function(environ, start_response)
 
@@ -86,13 +87,13 @@ def _function(target: str, source: str) -> WSGIApplication:
 
 
 @Request.application
-def _health(_request: Request) -> Response:
-    return Response(json.dumps({"ok": True}), mimetype="application/json")
+def _health(request: Request) -> flask.Response:
+    return _page(request, json.dumps({"ok": True}))
 
 
 @Request.application
-def _openapi(request: Request) -> Response:
-    return Response(_openapi_text(request.host_url.rstrip("/")), mimetype="application/json")
+def _openapi(request: Request) -> flask.Response:
+    return _page(request, _openapi_text(request.host_url.rstrip("/")))
 
 
 @lru_cache(maxsize=4)
@@ -101,22 +102,16 @@ def _openapi_text(server_url: str) -> str:
 
 
 @Request.application
-def _not_found(request: Request) -> Response:
-    correlation_id = _correlation_id(request.headers.get(CORRELATION_HEADER, ""))
+def _not_found(request: Request) -> flask.Response:
     error = NotFound("No endpoint has this path.")
-    return Response(
-        problem_body(error, correlation_id),
-        status=error.status,
-        mimetype=PROBLEM_TYPE,
-        headers={CORRELATION_HEADER: str(correlation_id)},
-    )
+    return secure(problem_response(error, read_correlation_id(request.headers.get)))
 
 
-def _correlation_id(given: str) -> CorrelationId:
-    try:
-        return CorrelationId(UUID(given))
-    except ValueError:
-        return CorrelationId(uuid4())
+def _page(request: Request, text: str) -> flask.Response:
+    if request.method != "GET":
+        wrong = MethodNotAllowed(("GET",))
+        return secure(problem_response(wrong, read_correlation_id(request.headers.get)))
+    return secure(flask.Response(text, mimetype="application/json"))
 
 
 _OWN_PAGES: Mapping[str, WSGIApplication] = {HEALTH: _health, OPENAPI: _openapi}

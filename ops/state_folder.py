@@ -22,11 +22,15 @@ class AlreadyRunning(Exception):
 
 
 class StateFolder:
-    """One stack's folder; everything secret in it is readable by its owner alone."""
+    """One stack's folder; everything secret in it is readable by its owner alone.
+
+    Nobody else can look into a folder that is made here. One that is there already stays as its owner wants
+    it; then each secret file protects itself.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
     def description(self) -> Path:

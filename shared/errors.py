@@ -33,7 +33,7 @@ class MobiusError(Exception):
 
 
 class MalformedRequest(MobiusError):
-    """The body is not a JSON object."""
+    """The body is not a JSON object, or one too deep or ambiguous; or the query has too many parameters."""
 
     status = 400
     title = "Malformed request"
@@ -105,6 +105,14 @@ class BodyTooLarge(MobiusError):
     detail = "The request body may hold at most 64 KiB."
 
 
+class QueryTooLong(MobiusError):
+    """More after the question mark than the API accepts."""
+
+    status = 414
+    title = "URI too long"
+    detail = "The query may hold at most 8 KiB. Send the same fields in the body of a POST."
+
+
 class UnsupportedMediaType(MobiusError):
     """Not JSON."""
 
@@ -131,6 +139,19 @@ class Overloaded(MobiusError):
     title = "Too busy"
     detail = "Too many requests at once. Nothing was changed; try again shortly."
     retry_after_s = 1
+
+
+class TooManyRequests(MobiusError):
+    """One user asks faster than this instance answers a single user."""
+
+    status = 429
+    title = "Too many requests"
+    detail = "Your account asks faster than one user may. Nothing was changed; try again shortly."
+    retry_after_s = 1
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__()
 
 
 class DatabaseUnavailable(MobiusError):

@@ -2,7 +2,8 @@
 
 A wrong value stops the start with a sentence that names the variable. Emulators and unsigned
 development tokens exist only where nothing is deployed: a deployed function that finds emulator
-settings refuses to start.
+settings refuses to start. What is secret comes from the environment alone (deployed: from Secret Manager,
+which puts it there), and no look at the object shows it.
 """
 
 from __future__ import annotations
@@ -10,27 +11,50 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
 
 _EMULATORS = ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST")
+# What SQLAlchemy would make of anything else it says in an error, parts of the password included.
+_DATABASE_URL = re.compile(r"postgres(?:ql)?://(?:[^@]*@)?(?:\[[^\]]*\]|[^:/?@]*)(?::\d+)?(?:[/?][^@]*)?")
 
 
 class SettingsError(Exception):
     """A configuration variable is missing or wrong; the message says which and how to mend it."""
 
 
+class SecretText(str):
+    """A text that shows itself to nobody who only looks: in a traceback, a log, another object's repr."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+class SecretBytes(bytes):
+    """Bytes that show themselves to nobody who only looks."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    __str__ = __repr__
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a process needs to know of where it runs. Times are seconds."""
 
     project_id: str
-    database_url: str | None
+    database_url: SecretText | None
     cloud_sql_instance: str | None
     database_user: str
     database_name: str
-    master_secret: bytes
+    master_secret: SecretBytes
     pubsub_topic: str
     allowed_origins: tuple[str, ...]
     emulated: bool
@@ -39,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     statement_timeout_s: float
     lock_timeout_s: float
     outside_timeout_s: float
+    rate_per_user_s: float
+    rate_burst: int
     log_level: str
 
 
@@ -62,11 +88,14 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             "Set exactly one of DATABASE_URL (postgresql://user@host:port/name) and "
             "CLOUD_SQL_INSTANCE (project:region:instance)."
         )
-    if database_url is not None and not database_url.startswith(("postgresql://", "postgres://")):
-        raise SettingsError("DATABASE_URL must begin with postgresql://.")
+    if database_url is not None and not _DATABASE_URL.fullmatch(database_url):
+        raise SettingsError(
+            "DATABASE_URL must have the form postgresql://user:password@host:port/name; write an @ in the "
+            "password as %40."
+        )
     return Settings(
         project_id=_required(environ, "GOOGLE_CLOUD_PROJECT", "the project's id"),
-        database_url=database_url,
+        database_url=None if database_url is None else SecretText(database_url),
         cloud_sql_instance=instance,
         database_user=environ.get("DATABASE_USER", "mobius_app"),
         database_name=environ.get("DATABASE_NAME", "mobius"),
@@ -79,6 +108,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         statement_timeout_s=_number(environ, "DATABASE_STATEMENT_TIMEOUT_S", 5, 0.1, 3600),
         lock_timeout_s=_number(environ, "DATABASE_LOCK_TIMEOUT_S", 3, 0.05, 60),
         outside_timeout_s=_number(environ, "OUTSIDE_TIMEOUT_S", 2, 0.05, 60),
+        rate_per_user_s=_number(environ, "RATE_LIMIT_PER_USER_S", 20, 0.1, 1_000_000),
+        rate_burst=int(_number(environ, "RATE_LIMIT_BURST", 100, 1, 1_000_000)),
         log_level=_choice(environ, "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
     )
 
@@ -96,7 +127,7 @@ def _required(environ: Mapping[str, str], name: str, what: str) -> str:
     return value
 
 
-def _secret(environ: Mapping[str, str]) -> bytes:
+def _secret(environ: Mapping[str, str]) -> SecretBytes:
     how = "at least 32 random bytes in base64, for example from: openssl rand -base64 32"
     try:
         secret = base64.b64decode(_required(environ, "MOBIUS_MASTER_SECRET", how), validate=True)
@@ -104,7 +135,7 @@ def _secret(environ: Mapping[str, str]) -> bytes:
         raise SettingsError(f"MOBIUS_MASTER_SECRET is not base64: give it {how}.") from None
     if len(secret) < 32:
         raise SettingsError(f"MOBIUS_MASTER_SECRET is too short: give it {how}.")
-    return secret
+    return SecretBytes(secret)
 
 
 def _origins(environ: Mapping[str, str]) -> tuple[str, ...]:

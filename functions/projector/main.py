@@ -7,6 +7,7 @@ import base64
 import functions_framework
 from cloudevents.http import CloudEvent
 
+from shared.errors import MobiusError
 from shared.messaging.codec import Message, PresenceMessage, ProjectMessage, decode_message
 from shared.persistence.database import engine
 from shared.projections.presence import project_presence
@@ -14,10 +15,12 @@ from shared.projections.projector import Projected
 from shared.projections.projector import project as project_subject
 from shared.projections.store import FirestoreDocuments
 from shared.settings import settings
+from shared.web.body import MAX_BODY
 from shared.web.logging import LogCode, log, log_context
+from shared.web.responses import harden
 
 settings()  # A wrong configuration stops the start, not the first message.
-
+harden(MAX_BODY)
 
 _CODES = {
     Projected.WRITTEN: LogCode.PROJECTED,
@@ -27,8 +30,10 @@ _CODES = {
 }
 
 
-class NotProjected(Exception):
+class NotProjected(MobiusError):
     """Said to Pub/Sub so that it delivers again, or at last gives the message to the dead letters."""
+
+    title = "Not projected"
 
 
 @functions_framework.cloud_event
@@ -43,7 +48,6 @@ def project(event: CloudEvent) -> None:
                 _project_subject(message)
         except Exception as error:  # noqa: BLE001 -- a client may raise anything
             log(LogCode.PROJECTION_FAILED, error=error, subject_id=message.subject)
-            # Not the error itself: the framework would answer with its text.
             raise NotProjected("The subject could not be projected.") from None
 
 

@@ -21,8 +21,10 @@ from shared.persistence.pending import DueColumn, all_tenants, close_what_is_idl
 from shared.settings import settings
 from shared.views import System
 from shared.web.logging import LogCode, log, log_context
+from shared.web.responses import harden
 
 settings()  # A wrong configuration stops the start, not the first call.
+harden()
 
 Answer = tuple[dict[str, object], int, dict[str, str]]
 

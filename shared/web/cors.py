@@ -28,18 +28,24 @@ def origin_headers(request: flask.Request) -> dict[str, str]:
     return headers
 
 
-def answer_options(request: flask.Request, methods: tuple[str, ...]) -> flask.Response:
-    """The answer to a preflight, or to a plain OPTIONS, which has no origin.
+def refuse_other_origins(request: flask.Request) -> None:
+    """Raises OriginRefused for what a page sends that nobody configured, whatever it asks and holds.
 
-    Raises OriginRefused for a page that nobody configured.
+    A browser would hide the answer from that page; only a refusal keeps the request from being carried out.
+    Among such pages are those that a content script of the extension runs in, and all that hide their
+    origin ("null"). What is not a page, such as another service, sends none and passes.
     """
-    response = flask.Response(status=204)
     origin = request.headers.get("Origin")
-    if origin is None:
+    if origin is not None and origin not in settings().allowed_origins:
+        raise OriginRefused
+
+
+def answer_options(request: flask.Request, methods: tuple[str, ...]) -> flask.Response:
+    """The answer to a preflight of a configured origin, or to a plain OPTIONS, which has no origin."""
+    response = flask.Response(status=204)
+    if request.headers.get("Origin") is None:
         response.headers["Allow"] = ", ".join(methods)
         return response
-    if origin not in settings().allowed_origins:
-        raise OriginRefused
     response.headers["Access-Control-Allow-Methods"] = ", ".join(methods)
     response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
     response.headers["Access-Control-Max-Age"] = str(_PREFLIGHT_AGE_S)

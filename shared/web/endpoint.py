@@ -1,8 +1,8 @@
 """The decorator that makes an HTTP function of a handler.
 
 A handler states what comes in, what it calls and what goes out. Everything else is here, in this
-order: correlation id, preflight, method, identity, fields, tenant, handler; then the answer or the
-problem document, the headers that every answer has, and one log line.
+order: correlation id, origin, preflight, method, identity, rate, fields, tenant, handler; then the answer
+or the problem document, the headers that every answer has, and one log line.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
 
 import flask
 import msgspec
 
-from shared.errors import Forbidden, MethodNotAllowed, MobiusError
+from shared.errors import FieldError, Forbidden, MethodNotAllowed, MobiusError, Unauthenticated
 from shared.model import CorrelationId, DeniedReason, Surface
 from shared.security.identity import Identity, verify_token
-from shared.web.body import read_raw
-from shared.web.cors import answer_options, origin_headers
+from shared.web.body import drop_rest, read_raw, repeated_parameters
+from shared.web.cors import answer_options, origin_headers, refuse_other_origins
 from shared.web.fields import IDEMPOTENCY_KEY, read_fields, read_idempotency_key, refuse
 from shared.web.logging import LogCode, log, log_context
 from shared.web.messages import Request
-from shared.web.problems import PROBLEM_TYPE, problem_body, problem_headers
+from shared.web.rate import heed_rate
 from shared.web.registry import Endpoint, Q, R
+from shared.web.responses import CORRELATION_HEADER, harden, problem_response, read_correlation_id
 
 HttpFunction = Callable[[flask.Request], flask.Response]
 OnDenied = Callable[["Call", Request, DeniedReason], None]
-CORRELATION_HEADER = "X-Correlation-Id"
+MAX_AUTHORIZATION = 8 * 1024
 
 
 class OtherTenant(Forbidden):
@@ -61,18 +61,18 @@ def endpoint(
     The handler gets a Call and a checked request, and raises MobiusError for what the caller is to be
     told. Anything else that it raises is logged without its message and answered with a bare 500.
     """
+    harden()
 
     def decorate(handler: Callable[[Call, Q], R]) -> HttpFunction:
         @functools.wraps(handler)
         def answer(request: flask.Request) -> flask.Response:
             started = time.perf_counter()
-            correlation_id = _correlation_id(request)
+            correlation_id = read_correlation_id(request.headers.get)
             with log_context(correlation_id, request.headers.get):
                 response = _answer_or_problem(spec, handler, on_denied, request, correlation_id)
                 response.headers[CORRELATION_HEADER] = str(correlation_id)
-                response.headers["Cache-Control"] = "no-store"
-                response.headers["X-Content-Type-Options"] = "nosniff"
                 response.headers.update(origin_headers(request))
+                drop_rest(request)
                 log(
                     LogCode.REQUEST_ANSWERED,
                     endpoint=spec.key,
@@ -94,6 +94,7 @@ def _answer_or_problem(
     correlation_id: CorrelationId,
 ) -> flask.Response:
     try:
+        refuse_other_origins(request)
         if request.method == "OPTIONS":
             return answer_options(request, spec.methods)
         call, message = _read_call(spec, request, correlation_id)
@@ -105,18 +106,22 @@ def _answer_or_problem(
             raise
         return flask.Response(body, content_type="application/json")
     except MobiusError as error:
-        return _problem(error, correlation_id)
+        return problem_response(error, correlation_id)
     except Exception as error:  # noqa: BLE001 -- the framework would answer with the exception's text
         log(LogCode.UNEXPECTED_ERROR, endpoint=spec.key, error=error)
-        return _problem(MobiusError(), correlation_id)
+        return problem_response(MobiusError(), correlation_id)
 
 
 def _read_call(spec: Endpoint[Q, R], request: flask.Request, correlation_id: CorrelationId) -> tuple[Call, Q]:
     # HEAD is refused with the rest: a read leaves an audit event, so there is no harmless way to ask.
     if request.method not in spec.methods:
         raise MethodNotAllowed(spec.methods)
-    identity = verify_token(request.headers.get("Authorization"))
+    identity = _identify(request.headers.get("Authorization"))
+    heed_rate(identity)
     message, errors = read_fields(spec.request, read_raw(request), from_query=request.method == "GET")
+    repeated = repeated_parameters(request, spec.request.__struct_fields__)
+    errors = [error for error in errors if error.field not in repeated]
+    errors += [FieldError(name, "must be given once") for name in repeated]
     key = None
     if spec.idempotent:
         key, wrong = read_idempotency_key(request.headers.get(IDEMPOTENCY_KEY))
@@ -132,22 +137,13 @@ def _read_call(spec: Endpoint[Q, R], request: flask.Request, correlation_id: Cor
     return call, message
 
 
+def _identify(authorization: str | None) -> Identity:
+    # Before it is taken apart: what a token of ours holds fits eight times into this.
+    if authorization is not None and len(authorization) > MAX_AUTHORIZATION:
+        raise Unauthenticated("The Authorization header may hold at most 8 KiB.")
+    return verify_token(authorization)
+
+
 def _refuse_other_tenant(message: Request, identity: Identity) -> None:
     if message.tenant_id is not None and message.tenant_id != identity.tenant_id:
         raise OtherTenant
-
-
-def _correlation_id(request: flask.Request) -> CorrelationId:
-    try:
-        return CorrelationId(UUID(request.headers.get(CORRELATION_HEADER, "")))
-    except ValueError:
-        return CorrelationId(uuid4())
-
-
-def _problem(error: MobiusError, correlation_id: CorrelationId) -> flask.Response:
-    return flask.Response(
-        problem_body(error, correlation_id),
-        status=error.status,
-        content_type=PROBLEM_TYPE,
-        headers=problem_headers(error),
-    )

@@ -123,9 +123,11 @@ def log(code: LogCode, **fields: Unpack[LogFields]) -> None:
     line.update((name, _plain(value)) for name, value in good.items())
     if len(good) < len(fields):
         line["refused"] = len(fields) - len(good)
-    # One write per line: threads share the stream.
-    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
-    sys.stdout.flush()
+    # One write per line: threads share the stream. Where functions-framework stands before it (it does where
+    # LOG_EXECUTION_ID is set, as deployed) it would write in two, and add a label that the caller may choose.
+    stream = getattr(sys.stdout, "stream", sys.stdout)
+    stream.write(msgspec.json.encode(line).decode() + "\n")
+    stream.flush()
 
 
 @lru_cache(maxsize=1)
@@ -136,11 +138,11 @@ def _field_kinds() -> dict[str, tuple[type, ...]]:
 
 def _plain(value: object) -> object:
     if isinstance(value, BaseException):
-        return _describe_error(value)
+        return describe_error(value)
     return str(value) if isinstance(value, Constant) else value
 
 
-def _describe_error(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """The error and what caused it: classes and our own lines, never a message, which may quote data."""
     described: list[str] = []
     link: BaseException | None = error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +18,9 @@ from shared.errors import (
     MobiusError,
     NotFound,
     Overloaded,
+    QueryTooLong,
     StillRunning,
+    TooManyRequests,
     Unauthenticated,
     UnsupportedMediaType,
 )
@@ -36,11 +39,14 @@ _EVERY_CALL = (
     MethodNotAllowed,
     StillRunning,
     InvalidFields,
+    MalformedRequest,
     Overloaded,
+    TooManyRequests,
     MobiusError,
     DatabaseUnavailable,
 )
-_WITH_A_BODY = (MalformedRequest, BodyTooLarge, UnsupportedMediaType)
+_WITH_A_BODY = (BodyTooLarge, UnsupportedMediaType)
+_WITH_A_QUERY = (QueryTooLong,)
 _OF_A_WRITE = (NotFound,)
 
 
@@ -53,6 +59,8 @@ def openapi_document(server_url: str) -> Json:
         # An answer leaves nothing out, also what has a default.
         answer = schemas[each.response.__name__]
         answer["required"] = list(answer["properties"])
+    for kind in {each.request for each in ENDPOINTS}:
+        _let_null_be_absent(kind, schemas[kind.__name__]["properties"])
     return {
         "openapi": "3.1.0",
         "info": {
@@ -108,7 +116,11 @@ _IDEMPOTENCY_KEY_PARAMETER: Json = {
 
 def _operation(endpoint: Endpoint[Any, Any], method: str, schemas: Json) -> Json:
     posted = method == "POST"
-    errors = (*_EVERY_CALL, *(_WITH_A_BODY if posted else ()), *(_OF_A_WRITE if endpoint.writes else ()))
+    errors = (
+        *_EVERY_CALL,
+        *(_WITH_A_BODY if posted else _WITH_A_QUERY),
+        *(_OF_A_WRITE if endpoint.writes else ()),
+    )
     parameters = [_CORRELATION_ID_PARAMETER]
     if endpoint.idempotent:
         parameters.append(_IDEMPOTENCY_KEY_PARAMETER)
@@ -123,7 +135,7 @@ def _operation(endpoint: Endpoint[Any, Any], method: str, schemas: Json) -> Json
                 "headers": {"X-Correlation-Id": {"$ref": "#/components/headers/CorrelationId"}},
                 "content": {"application/json": {"schema": _reference(endpoint.response)}},
             },
-            **{str(error.status): _problem(error) for error in sorted(errors, key=lambda e: e.status)},
+            **_problems(errors),
         },
     }
     if posted:
@@ -150,10 +162,29 @@ def _query_parameters(endpoint: Endpoint[Any, Any], properties: Json) -> list[Js
     ]
 
 
+def _let_null_be_absent(kind: type[Any], properties: Json) -> None:
+    # Everything that may be left out may be null as well; the types say so but where there is a default.
+    for field in msgspec.structs.fields(kind):
+        if field.default not in (None, NODEFAULT):
+            plain = {name: value for name, value in properties[field.name].items() if name != "default"}
+            properties[field.name] = {"anyOf": [plain, {"type": "null"}], "default": field.default}
+
+
 def _not_null(schema: Json, default: object) -> Json:
     kinds = [kind for kind in schema.get("anyOf", [schema]) if kind != {"type": "null"}]
     plain = {name: value for name, value in kinds[0].items() if name != "default"}
     return plain if default in (None, NODEFAULT) else {**plain, "default": default}
+
+
+def _problems(errors: Sequence[type[MobiusError]]) -> Json:
+    problems: Json = {}
+    for error in sorted(errors, key=lambda error: error.status):
+        described = _problem(error)
+        same = problems.setdefault(str(error.status), described)
+        if same is not described:
+            same["description"] += f" or {error.title.lower()}"
+            same["headers"] |= described["headers"]
+    return problems
 
 
 def _problem(error: type[MobiusError]) -> Json:

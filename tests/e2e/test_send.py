@@ -123,6 +123,7 @@ def test_the_api_document_lists_every_endpoint(clinic: Clinic) -> None:
         "/api/v1/mini/patient/search",
         "/api/v1/mini/dismiss",
         "/api/v1/mini/interaction",
+        "/api/v1/mini/break-glass",
         "/api/v1/sidecar/state",
         "/api/v1/sidecar/ack",
         "/api/v1/sidecar/history",
@@ -131,6 +132,8 @@ def test_the_api_document_lists_every_endpoint(clinic: Clinic) -> None:
         "/api/v1/sidecar/chat/message",
         "/api/v1/sidecar/dismiss",
         "/api/v1/sidecar/interaction",
+        "/api/v1/sidecar/break-glass",
+        "/api/v1/sidecar/break-glass/list",
     }
 
 

@@ -112,6 +112,8 @@ class Product:
             DATABASE_STATEMENT_TIMEOUT_S="60",
             DATABASE_LOCK_TIMEOUT_S="60",
             OUTSIDE_TIMEOUT_S="30",
+            RATE_LIMIT_PER_USER_S="1000000",
+            RATE_LIMIT_BURST="1000000",
         )
 
     def configure(self, **variables: str) -> None:

@@ -10,9 +10,8 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from click.testing import Result
 from sqlalchemy import make_url
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from ops.cli import app
 from ops.demo_load import default_policy

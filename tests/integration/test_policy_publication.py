@@ -13,9 +13,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from click.testing import Result
 from sqlalchemy import Engine, create_engine, text
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from ops.cli import app
 from ops.demo_load import default_policy
@@ -25,9 +24,13 @@ from ops.policy.preview import Impact
 from ops.policy.publication import RATE, enqueue_patients, publish
 from ops.policy.store import every_patient
 from shared.decisions.policy import Policy, decode_policy, encode_policy
-from shared.model import CorrelationId
+from shared.model import CorrelationId, SubjectType, TenantId
+from shared.persistence import database
 from shared.persistence.database import driver_url
 from shared.persistence.unit_of_work import unit_of_work
+from shared.projections.documents import user_inbox_path
+from shared.projections.projector import project
+from shared.projections.store import FirestoreDocuments
 from shared.views import System
 from tests.integration.product import EXPIRING, GREEN, INACTIVE, MANY, Clinic
 
@@ -239,3 +242,82 @@ def test_of_two_publishers_at_once_one_wins_and_the_other_is_told(clinic: Clinic
     )
     assert clinic.count("policy_config") == 2
     assert clinic.count("event_log", "event_type = 'Policy.Published'") == 1
+
+
+# Who is let in ------------------------------------------------------------------------------------------
+
+
+def only_these_may(mini: list[str], sidecar: list[str]) -> Callable[[dict[str, Any]], None]:
+    def edit(document: dict[str, Any]) -> None:
+        document["allowlist"]["roles"] = mini
+        document["allowlist"]["permissions"]["sidecar"] = sidecar
+
+    return edit
+
+
+def projected_inboxes(clinic: Clinic) -> list[bool]:
+    """Whether each user's inbox is active, once what waits is projected."""
+    documents = FirestoreDocuments()
+    for row in clinic.rows("outbox", "subject_type = 'user'"):
+        project(database.engine(), documents, clinic.tenant_id, SubjectType.USER, row.subject)
+    found = [documents.read(user_inbox_path(clinic.tenant_id, user.user_id)) for user in clinic.users]
+    return [bool(each and each.content["active"]) for each in found]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [only_these_may(["front_desk"], ["*"]), only_these_may(["*"], ["front_desk"]), only_these_may([], [])],
+    ids=["Mini", "Sidecar", "neither"],
+)
+def test_every_users_inbox_follows_when_other_roles_may_use_a_surface(
+    clinic: Clinic, owner: Engine, edit: Callable[[dict[str, Any]], None]
+) -> None:
+    publish(owner, clinic.tenant_id, edited(edit))
+    waits = clinic.rows("outbox")
+    assert {row.subject for row in waits} == {user.user_id for user in clinic.users}
+    assert len(waits) == len(clinic.users)
+    assert all(row.next_attempt_at <= datetime.now(UTC) for row in waits)
+
+
+def test_no_inbox_is_written_anew_when_the_same_roles_may(clinic: Clinic, owner: Engine) -> None:
+    publish(owner, clinic.tenant_id, edited(coverage_is_grey, birth_dates_are_hidden))
+    assert clinic.rows("outbox", "subject_type = 'user'") == []
+
+
+def test_a_publication_that_lost_leaves_no_inbox_behind(clinic: Clinic, owner: Engine) -> None:
+    publish(owner, clinic.tenant_id, edited(coverage_is_grey))
+    with pytest.raises(Refused):
+        publish(owner, clinic.tenant_id, edited(only_these_may([], [])))
+    assert clinic.rows("outbox", "subject_type = 'user'") == []
+
+
+def test_in_a_new_tenant_nobody_is_let_in_until_its_first_policy(clinic: Clinic, owner: Engine) -> None:
+    clinic.tenant_id = TenantId(uuid4())
+    clinic.sql("INSERT INTO tenant (tenant_id, name) VALUES (:tenant, 'Newcomer')")
+    for user in clinic.users:
+        clinic.sql(
+            """INSERT INTO app_user (tenant_id, user_id, role, display_name)
+               VALUES (:tenant, :user, :role, 'Somebody')""",
+            user=user.user_id,
+            role=user.role,
+        )
+    assert projected_inboxes(clinic) == [False, False, False]
+    publish(owner, clinic.tenant_id, edited(only_these_may(["front_desk"], ["billing_lead"])))
+    assert projected_inboxes(clinic) == [True, False, True]
+
+
+def test_who_joins_while_a_policy_is_published_gets_its_inbox_by_the_new_one(
+    clinic: Clinic, owner: Engine
+) -> None:
+    """Seen by the publication, or made under the new policy: whichever of the two comes second waits."""
+    joins = """INSERT INTO app_user (tenant_id, user_id, role, display_name)
+        VALUES (:tenant, :user, 'front_desk', 'Somebody')"""
+    document = edited(only_these_may([], ["billing_lead"]))
+    with ThreadPoolExecutor(1) as thread:
+        with clinic.holding(joins, user=uuid4()) as waits_for:
+            publishing = thread.submit(publish, owner, clinic.tenant_id, document)
+            waits_for(1)
+        publishing.result()
+    assert clinic.count("outbox", "subject_type = 'user'") == 2 + len(clinic.users)
+    waiting_for = clinic.sql("SELECT count(DISTINCT subject) FROM outbox WHERE tenant_id = :tenant")
+    assert waiting_for[0][0] == 1 + len(clinic.users)

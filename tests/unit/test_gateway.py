@@ -37,5 +37,17 @@ def test_a_correlation_id_that_is_none_is_not_repeated() -> None:
     )
 
 
+def test_a_path_counts_as_it_is_written() -> None:
+    for path in ("/api/v1/mini%2Fstatus", "/api/v1/mini/%73tatus", "/api/v1/x/%2e%2e/mini/status"):
+        assert client.get(path).status_code == 404
+
+
+def test_its_own_pages_are_got_and_nothing_else() -> None:
+    refused = client.post("/healthz")
+    assert refused.status_code == 405
+    assert refused.headers["Allow"] == "GET"
+    assert refused.get_json()["detail"] == "Call this endpoint with GET."
+
+
 def test_it_says_that_it_is_up() -> None:
     assert client.get("/healthz").get_json() == {"ok": True}

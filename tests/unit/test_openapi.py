@@ -42,6 +42,20 @@ def test_every_error_an_endpoint_can_give_is_described_as_a_problem(endpoint: En
         assert "Retry-After" in responses[status]["headers"]
 
 
+@pytest.mark.parametrize(
+    "endpoint", [each for each in ENDPOINTS if "GET" in each.methods], ids=lambda endpoint: endpoint.key
+)
+def test_a_query_has_errors_of_its_own_and_none_of_a_body(endpoint: Endpoint[Any, Any]) -> None:
+    posted, got = (set(operation(endpoint.path, method)["responses"]) for method in ("post", "get"))
+    assert got - posted == {"414"}
+    assert posted - got == {"413", "415"}
+
+
+def test_errors_that_share_a_status_are_all_named() -> None:
+    described = operation("/api/v1/mini/ack", "post")["responses"]["429"]["description"]
+    assert described == "Too busy or too many requests"
+
+
 def test_only_acknowledgements_heed_an_idempotency_key() -> None:
     heeding = {
         path
@@ -80,4 +94,8 @@ def test_every_endpoint_says_where_its_function_is() -> None:
     assert search.path == "/api/v1/mini/patient/search"
     assert search.source == "functions/mini/main.py"
     assert search.target == "patient_search"
-    assert len({each.path for each in ENDPOINTS}) == len({(e.source, e.target) for e in ENDPOINTS}) == len(ENDPOINTS)
+    assert (
+        len({each.path for each in ENDPOINTS})
+        == len({(e.source, e.target) for e in ENDPOINTS})
+        == len(ENDPOINTS)
+    )

@@ -28,6 +28,10 @@ def test_three_variables_are_enough() -> None:
         ("GOOGLE_CLOUD_PROJECT", ""),
         ("DATABASE_URL", "mysql://secret-host/x"),
         ("DATABASE_URL", ""),
+        ("DATABASE_URL", "postgresql://mobius:hunter2/mobius"),
+        ("DATABASE_URL", "postgresql://mobius:hunter2@db:port/mobius"),  # pragma: allowlist secret -- made up
+        ("DATABASE_URL", "postgresql://mobius:hunter@2@db/mobius"),  # pragma: allowlist secret -- made up
+        ("DATABASE_URL", "hunter2"),
         ("MOBIUS_MASTER_SECRET", "not base64!"),
         ("MOBIUS_MASTER_SECRET", base64.b64encode(b"short").decode()),
         ("ALLOWED_ORIGINS", "*"),
@@ -36,6 +40,8 @@ def test_three_variables_are_enough() -> None:
         ("DATABASE_POOL_SIZE", "0"),
         ("DATABASE_LOCK_TIMEOUT_S", "-1"),
         ("LOG_LEVEL", "LOUD"),
+        ("RATE_LIMIT_PER_USER_S", "none"),
+        ("RATE_LIMIT_BURST", "0"),
     ],
 )
 def test_a_wrong_value_is_named_and_not_repeated(name: str, value: str) -> None:
@@ -43,6 +49,7 @@ def test_a_wrong_value_is_named_and_not_repeated(name: str, value: str) -> None:
         read_settings({**GOOD, name: value})
     assert name in str(refusal.value)
     assert len(value) < 3 or value not in str(refusal.value)
+    assert "hunter" not in str(refusal.value)
 
 
 def test_a_url_and_an_instance_at_once_are_refused() -> None:
@@ -56,3 +63,15 @@ def test_a_deployed_function_refuses_to_start_with_an_emulator(emulator: str) ->
     with pytest.raises(SettingsError, match=name):
         read_settings({**GOOD, "K_SERVICE": "mini-status", name: "127.0.0.1:1"})
     assert read_settings({**GOOD, name: "127.0.0.1:1"}).emulated
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://mobius_app:pa%40ss@db.example:5432/mobius",  # pragma: allowlist secret -- made up
+        "postgres://mobius_app@/mobius?host=/var/run/postgresql",
+        "postgresql://mobius_app:p/w@[::1]:5432/mobius",
+    ],
+)
+def test_a_database_is_told_in_the_usual_ways(url: str) -> None:
+    assert read_settings({**GOOD, "DATABASE_URL": url}).database_url == url

@@ -45,6 +45,11 @@ def changes_documents(old: Policy | None, new: Policy) -> bool:
     return old is not None and variant_for_all(old) != variant_for_all(new)
 
 
+def changes_inboxes(old: Policy | None, new: Policy) -> bool:
+    """Whether every user's inbox has to be written anew: other roles may use the surfaces."""
+    return old is None or _surfaces(old) != _surfaces(new)
+
+
 class Impact:
     """Counts what ``new`` would do where ``old`` holds; ``old`` None: the tenant has no policy yet."""
 
@@ -115,3 +120,7 @@ def counted(count: int, one: str, many: str) -> str:
 
 def _assignee(item: OpenItem) -> str:
     return item.role or f"user {item.user}"
+
+
+def _surfaces(policy: Policy) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return policy.allowlist.roles, policy.allowlist.permissions.sidecar

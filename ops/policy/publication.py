@@ -10,10 +10,11 @@ from sqlalchemy import Engine
 
 from ops.installation import Refused
 from ops.policy.document import policy_digest, told
-from ops.policy.preview import changes_documents, gets_new_response
+from ops.policy.preview import changes_documents, changes_inboxes, gets_new_response
 from ops.policy.references import reference_problems
 from ops.policy.store import (
     ask_for_documents,
+    ask_for_inboxes,
     database_time,
     have_decided_anew,
     insert_policy,
@@ -83,7 +84,9 @@ def publish(engine: Engine, tenant_id: TenantId, document: Policy) -> Published:
         if base is not None and says_the_same(base, document):
             return Published(base.version, digest, is_new=False, documents=0)
         new = msgspec.structs.replace(document, version=base.version + 1 if base else 1)
-        # Documents first: the event locks the tenant's chain until the end.
+        # In the order of locks: users, documents, and last the event, which locks the tenant's chain.
+        if changes_inboxes(base, new):
+            ask_for_inboxes(uow, tenant_id)
         documents = ask_for_documents(uow, tenant_id, RATE) if changes_documents(base, new) else 0
         if not insert_policy(uow, tenant_id, new, digest):
             raise Refused(_stale(document.version, new.version))

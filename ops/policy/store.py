@@ -72,6 +72,14 @@ SELECT c.tenant_id, gen_random_uuid(), 'patient', c.patient_context_id, c.versio
 FROM patient_context c WHERE c.tenant_id = :tenant AND c.version > 0
 ON CONFLICT (tenant_id, subject_type, subject, version)
 DO UPDATE SET forced = true, outbox_id = excluded.outbox_id""")
+# First what keeps a tenant's users as they are: somebody who is being added is either seen here, or added
+# under the new policy (hold_items in the migrations).
+_HOLD_USERS = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(CAST(:tenant AS text), 0))")
+# At once, unlike patients: a role that is shut out should not read on, and users are few.
+_INBOXES = text("""
+INSERT INTO outbox (tenant_id, outbox_id, subject_type, subject, version)
+SELECT u.tenant_id, gen_random_uuid(), 'user', u.user_id, CAST(CAST(pg_current_xact_id() AS text) AS bigint)
+FROM app_user u WHERE u.tenant_id = :tenant""")
 _EVENT = text("""
 INSERT INTO event_log (tenant_id, event_id, event_type, correlation_id, payload_json)
 VALUES (:tenant, :event, :event_type, :correlation, CAST(:payload AS jsonb))""")
@@ -155,6 +163,12 @@ def insert_policy(uow: UnitOfWork, tenant_id: TenantId, policy: Policy, digest: 
 def ask_for_documents(uow: UnitOfWork, tenant_id: TenantId, rate: int) -> int:
     """Has every patient's document written anew, ``rate`` a second in id order; returns how many."""
     return uow.run(_DOCUMENTS, tenant=tenant_id, rate=rate)
+
+
+def ask_for_inboxes(uow: UnitOfWork, tenant_id: TenantId) -> int:
+    """Has every user's inbox written anew; returns how many. Comes before anything that locks a row."""
+    uow.rows(_HOLD_USERS, tenant=tenant_id)
+    return uow.run(_INBOXES, tenant=tenant_id)
 
 
 def database_time(uow: UnitOfWork) -> datetime:

@@ -40,6 +40,9 @@ def make_engine(config: Settings, *, role: str | None = None) -> Engine:
         "lock_timeout": str(round(config.lock_timeout_s * 1000)),
         "idle_in_transaction_session_timeout": "30000",
         "timezone": "UTC",
+        # Whatever somebody may have made the role's own settings say.
+        "row_security": "on",
+        "search_path": "public",
     }
     if role is not None:
         startup["role"] = role

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from shared.decisions.display import variant_for_all, visible_to_all
+from shared.decisions.display import is_permitted, variant_for_all, visible_to_all
 from shared.decisions.policy import Policy
 from shared.model import PatientKey, PatientState, SystemResponse, TenantId, UserId
 from shared.persistence.readings import Inbox
@@ -57,10 +57,21 @@ def patient_state_document(state: PatientState, policy: Policy) -> Document:
     }
 
 
-def user_inbox_document(*, active: bool, inbox: Inbox) -> Document:
-    """A user's open assignments, the oldest first, without ``updated_at`` (plan 3.2)."""
+def lets_in(policy: Policy, role: str) -> bool:
+    """Whether the policy lets a role use any surface at all: Mini or Sidecar."""
+    allowed = policy.allowlist
+    return is_permitted(allowed.roles, role) or is_permitted(allowed.permissions.sidecar, role)
+
+
+def user_inbox_document(*, active: bool, tokens_valid_after: datetime | None, inbox: Inbox) -> Document:
+    """A user's open assignments, the oldest first, without ``updated_at`` (plan 3.2).
+
+    Firestore's rules let nobody read anything whose inbox is not ``active``, or who signed in before
+    ``tokens_valid_after``.
+    """
     return {
         "active": active,
+        "tokens_valid_after": tokens_valid_after,
         "open_assignments": [_some(item, _LISTED) for item in inbox.assignments] if active else [],
         "open_count": inbox.open_count if active else 0,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from shared.persistence.unit_of_work import flight
 from shared.projections.documents import (
     INBOX_LENGTH,
     Document,
+    lets_in,
     patient_state_document,
     patient_state_path,
     user_inbox_document,
@@ -50,7 +52,10 @@ class _Patient(_Outbox, frozen=True):
 
 
 class _User(_Outbox, frozen=True):
+    policy_version: int | None
+    role: str
     status: UserStatus
+    tokens_valid_after: datetime | None
     inbox: Inbox
 
 
@@ -130,19 +135,34 @@ def _read_user(
     rows = flight(
         engine,
         tenant_id,
-        f"""SELECT json_build_object({outbox}, 'status', w.status, 'inbox', {inbox_json(INBOX_LENGTH)})::text
+        f"""SELECT json_build_object({outbox}, 'role', w.role, 'status', w.status,
+            'tokens_valid_after', w.tokens_valid_after, 'inbox', {inbox_json(INBOX_LENGTH)},
+            'policy_version', (SELECT max(p.version) FROM policy_config p
+                WHERE p.tenant_id = w.tenant_id))::text
             FROM app_user w WHERE w.tenant_id = '{tenant_id}' AND w.user_id = '{subject}'""",
     )
     if not rows:
         return None
     found = msgspec.json.decode(rows[0][0], type=_User)
+    document = user_inbox_document(
+        active=_is_let_in(engine, tenant_id, found),
+        tokens_valid_after=found.tokens_valid_after,
+        inbox=found.inbox,
+    )
     return Truth(
         path=user_inbox_path(tenant_id, UserId(subject)),
-        document=dict(user_inbox_document(active=found.status is UserStatus.ACTIVE, inbox=found.inbox)),
+        document=dict(document),
         outbox=found.outbox,
         forced=found.forced,
         head_known=True,
     )
+
+
+def _is_let_in(engine: Engine, tenant_id: TenantId, user: _User) -> bool:
+    # As the API has it: where there is no policy yet, nobody is let in.
+    if user.status is not UserStatus.ACTIVE or user.policy_version is None:
+        return False
+    return lets_in(policy_of(engine, tenant_id, user.policy_version), user.role)
 
 
 def _head_known(stored: Document | None) -> str:

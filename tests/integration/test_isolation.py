@@ -28,24 +28,8 @@ from tests.integration.databases import (
 )
 
 TENANT_TABLES = sorted(set(metadata.tables) - {"role"})
-WORKER_SEES = {
-    "outbox": {
-        *("tenant_id", "outbox_id", "created_at", "subject_type", "subject", "version"),
-        *("forced", "attempts", "next_attempt_at"),
-    },
-    "patient_context": {"tenant_id", "patient_context_id", "ack_due_at", "reassess_at"},
-    "tenant": {"tenant_id"},
-}
 OUTBOX_ROWS = 3
 """Of a clinic: one of a patient, and one of each new user's inbox."""
-
-
-@pytest.fixture
-def pooled(database: Database) -> Iterator[Engine]:
-    """An engine of the application with a single connection, which every transaction reuses."""
-    engine = create_engine(driver_url(database.urls.app), pool_size=1, max_overflow=0)
-    yield engine
-    engine.dispose()
 
 
 def whole_table(database: Database, table: str, tenant: Clinic) -> list[str]:
@@ -169,24 +153,6 @@ def test_a_row_of_another_tenant_cannot_be_referred_to(
     assert refusal(database.app, clinic.tenant_id, statement, **values)[0] == FOREIGN_KEY
 
 
-def test_the_tenant_does_not_survive_its_transaction(pooled: Engine, clinic: Clinic) -> None:
-    with as_tenant(pooled, clinic.tenant_id) as connection:
-        process = connection.execute(text("SELECT pg_backend_pid()")).scalar()
-        assert connection.execute(text("SELECT count(*) FROM patient_context")).scalar() == 2
-    assert run(pooled, None, "SELECT pg_backend_pid(), count(*) FROM patient_context") == [(process, 0)]
-
-
-def test_the_tenant_does_not_survive_an_error_or_a_rollback(pooled: Engine, clinic: Clinic) -> None:
-    process = run(pooled, None, "SELECT pg_backend_pid()")[0][0]
-    with pytest.raises(DBAPIError, match="division by zero"):
-        run(pooled, clinic.tenant_id, "SELECT 1/0")
-    assert run(pooled, None, "SELECT pg_backend_pid(), count(*) FROM patient_context") == [(process, 0)]
-    with pooled.connect() as connection:
-        connection.execute(text(f"SET LOCAL app.tenant_id = '{clinic.tenant_id}'"))
-        connection.rollback()
-        assert connection.execute(text("SELECT count(*) FROM patient_context")).scalar() == 0
-
-
 # --- History fixed
 
 
@@ -221,132 +187,3 @@ def test_nothing_but_outbox_rows_and_session_views_can_be_deleted_by_the_applica
 
 def test_truncating_what_history_refers_to_is_refused(database: Database, clinic: Clinic) -> None:
     assert refusal(database.owner, clinic.tenant_id, "TRUNCATE tenant CASCADE")[0] == REFUSED
-
-
-# --- The application's bounds
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "CREATE TABLE t (x int)",
-        "CREATE VIEW v AS SELECT 1",
-        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-        "CREATE SCHEMA s",
-        "DROP TABLE outbox",
-        "ALTER TABLE outbox ADD COLUMN x int",
-        "ALTER TABLE event_log DISABLE TRIGGER ALL",
-        "ALTER TABLE outbox DISABLE ROW LEVEL SECURITY",
-        "CREATE INDEX ON outbox (subject)",
-        "CREATE POLICY p ON outbox USING (true)",
-        "DROP FUNCTION event_log_canonical(event_log)",
-        "SET ROLE mobius_owner",
-        "SET session_replication_role = replica",
-        "CREATE ROLE r",
-    ],
-)
-@pytest.mark.parametrize("role", ["app", "worker"])
-def test_the_schema_is_not_the_applications_to_change(database: Database, role: str, statement: str) -> None:
-    assert refusal(getattr(database, role), None, statement)[0] == REFUSED
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE patient_context SET ledger_seq = 0",
-        "UPDATE patient_context SET ledger_head = null",
-        "UPDATE patient_context SET version_seq = 0",
-        "UPDATE patient_context SET version_head = null",
-        "UPDATE tenant SET ledger_seq = 0",
-        "UPDATE tenant SET ledger_head = null",
-        "UPDATE app_user SET role = 'biller'",
-        "UPDATE app_user SET status = 'active'",
-        "UPDATE policy_config SET decision_rules_json = '{}'",
-        "INSERT INTO role (name) VALUES ('king')",
-        *(
-            f"""INSERT INTO patient_context (tenant_id, patient_context_id, patient_key, {column})
-                VALUES (:tenant_id, gen_random_uuid(), 'forged', {value})"""
-            for column, value in {
-                "ledger_seq": "7",
-                "ledger_head": "sha256('x')",
-                "version_seq": "7",
-                "version_head": "sha256('x')",
-            }.items()
-        ),
-    ],
-)
-def test_the_heads_of_the_chains_and_who_may_do_what_are_not_the_applications_to_set(
-    database: Database, clinic: Clinic, statement: str
-) -> None:
-    assert refusal(database.app, clinic.tenant_id, statement, **clinic.ids)[0] == REFUSED
-
-
-def test_the_application_can_make_a_patient_with_an_empty_chain(database: Database, clinic: Clinic) -> None:
-    statement = """INSERT INTO patient_context (tenant_id, patient_context_id, patient_key)
-        VALUES (:tenant_id, :new, 'new') RETURNING ledger_seq, ledger_head, version_seq, version_head"""
-    assert run(database.app, clinic.tenant_id, statement, **clinic.ids, new=uuid4()) == [(0, None, 0, None)]
-
-
-@pytest.mark.parametrize("role", ["app", "worker"])
-def test_the_function_that_moves_the_heads_cannot_be_borrowed(
-    database: Database, clinic: Clinic, role: str
-) -> None:
-    # On a table of the borrower's own, with a cast of its own, it would run the borrower's code as the owner.
-    own = "CREATE TEMPORARY TABLE own (tenant_id uuid)"
-    borrow = """CREATE TRIGGER borrowed BEFORE INSERT ON own
-        FOR EACH ROW EXECUTE FUNCTION event_log_chain()"""
-    with getattr(database, role).connect() as connection:
-        connection.execute(text(own))
-        with pytest.raises(DBAPIError, match=REFUSED):
-            connection.execute(text(borrow))
-
-
-# --- The worker's bounds
-
-
-@pytest.mark.parametrize("table", sorted(WORKER_SEES))
-def test_the_worker_sees_ids_and_due_times_of_every_tenant(
-    database: Database, clinic: Clinic, neighbour: Clinic, table: str
-) -> None:
-    rows = run(database.worker, None, f"SELECT {', '.join(sorted(WORKER_SEES[table]))} FROM {table}")
-    assert {row.tenant_id for row in rows} >= {clinic.tenant_id, neighbour.tenant_id}
-
-
-@pytest.mark.parametrize("table", sorted(metadata.tables))
-@pytest.mark.parametrize("with_tenant", [True, False], ids=["with tenant", "without"])
-def test_the_worker_sees_nothing_else(
-    database: Database, clinic: Clinic, table: str, with_tenant: bool
-) -> None:
-    tenant = clinic.tenant_id if with_tenant else None
-    hidden = {column.name for column in metadata.tables[table].columns} - WORKER_SEES.get(table, set())
-    for column in hidden:
-        assert refusal(database.worker, tenant, f"SELECT {column} FROM {table}")[0] == REFUSED
-
-
-def test_the_worker_may_put_off_an_attempt_and_change_nothing_more(
-    database: Database, clinic: Clinic
-) -> None:
-    mine = "WHERE tenant_id = :tenant_id"
-    put_off = f"UPDATE outbox SET attempts = attempts + 1, next_attempt_at = now() {mine}"
-    assert run(database.worker, None, put_off, **clinic.ids) == OUTBOX_ROWS
-    for statement in (
-        f"UPDATE outbox SET version = 0 {mine}",
-        f"DELETE FROM outbox {mine}",
-        f"UPDATE patient_context SET ack_due_at = null {mine}",
-        f"UPDATE patient_context SET reassess_at = null {mine}",
-        f"UPDATE invocation SET status = 'closed' {mine}",
-        f"UPDATE invocation SET last_seen_at = now() {mine}",
-        f"UPDATE tenant SET name = 'x' {mine}",
-        "INSERT INTO tenant (tenant_id, name) VALUES (gen_random_uuid(), 'x')",
-    ):
-        assert refusal(database.worker, None, statement, **clinic.ids)[0] == REFUSED
-
-
-def test_the_worker_as_the_application_is_held_to_one_tenant(
-    database: Database, clinic: Clinic, neighbour: Clinic
-) -> None:
-    with as_tenant(database.worker, clinic.tenant_id) as connection:
-        connection.execute(text("SET LOCAL ROLE mobius_app"))
-        for table in TENANT_TABLES:
-            rows = connection.execute(text(f"SELECT tenant_id FROM {table}")).all()
-            assert {row.tenant_id for row in rows} == {clinic.tenant_id}

@@ -35,7 +35,7 @@ PATIENT_KEYS = {
     "flags",
     "updated_at",
 }
-INBOX_KEYS = {"active", "open_assignments", "open_count", "updated_at"}
+INBOX_KEYS = {"active", "tokens_valid_after", "open_assignments", "open_count", "updated_at"}
 
 
 class Documents:
@@ -273,6 +273,44 @@ def test_a_disabled_users_inbox_is_inactive_and_empty(clinic: Clinic) -> None:
     document = inbox_document(clinic, 2)
     assert document is not None
     assert (document["active"], document["open_assignments"], document["open_count"]) == (False, [], 0)
+
+
+def test_an_inbox_says_since_when_its_users_sign_ins_count(clinic: Clinic) -> None:
+    desk = clinic.users[0].user_id
+    moments = (datetime(2031, 2, 3, 4, 5, 6, 789_012, tzinfo=UTC), None)
+    for moment in moments:
+        clinic.sql(
+            "UPDATE app_user SET tokens_valid_after = :at WHERE tenant_id = :tenant AND user_id = :u",
+            at=moment,
+            u=desk,
+        )
+        assert really(clinic, desk, SubjectType.USER) is Projected.WRITTEN
+        document = inbox_document(clinic, 0)
+        assert document is not None
+        assert (document["active"], document["tokens_valid_after"]) == (True, moment)
+
+
+def test_an_inbox_is_active_while_the_newest_policy_lets_the_role_use_a_surface(clinic: Clinic) -> None:
+    clinic.status(BY_HAND)
+    lead = clinic.users[2]
+    clinic.product.core().persist_assignment(
+        clinic.caller(), PatientKey(clinic.key(BY_HAND)), "claim", user_id=lead.user_id
+    )
+    for mini, sidecar, expected in (
+        (["front_desk"], ["front_desk"], (False, 0)),
+        ([lead.role], [], (True, 1)),
+        ([], [], (False, 0)),
+        ([], [lead.role], (True, 1)),
+    ):
+        clinic.publish(allowlist={"roles": mini, "permissions": {"sidecar": sidecar}})
+        with unit_of_work(database.engine(), clinic.tenant_id) as uow:
+            ask_for_everything(uow, clinic.tenant_id)
+            uow.commit()
+        assert really(clinic, lead.user_id, SubjectType.USER) is Projected.WRITTEN
+        document = inbox_document(clinic, 2)
+        assert document is not None
+        assert (document["active"], document["open_count"]) == expected
+        assert len(document["open_assignments"]) == expected[1]
 
 
 def test_who_is_made_or_changes_role_or_status_is_told_with_those_who_see_their_claims(

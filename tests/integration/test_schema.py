@@ -1,4 +1,4 @@
-"""The migrated schema: what the models say, what every tenant table owes, and what the rules refuse."""
+"""The migrated schema: what the models say, and what the rules refuse."""
 
 # Fixtures are imported, and asked for by their names; SQL is our own text.
 # ruff: noqa: F401, F811
@@ -46,13 +46,6 @@ from tests.integration.databases import (
 )
 from tests.stack import Stack
 
-SHARED = {"role", "alembic_version"}
-ACROSS_TENANTS = {
-    "ix_patient_context_ack_due_at",
-    "ix_outbox_next_attempt_at",
-    "ix_patient_context_reassess_at",
-}
-
 COLUMNS = """
     SELECT c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
         || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END
@@ -96,10 +89,6 @@ def listed(engine: Engine, query: str) -> list[str]:
 
 def whole_schema(engine: Engine) -> list[str]:
     return [line for query in (COLUMNS, CONSTRAINTS, INDEXES, GUARDS) for line in listed(engine, query)]
-
-
-def tenant_tables() -> list[str]:
-    return sorted(set(metadata.tables) - SHARED)
 
 
 def submit(database: Database, clinic: Clinic, **change: Any) -> tuple[Engine, Any, str, dict[str, Any]]:
@@ -230,62 +219,6 @@ def demo_settings(made: Database) -> Settings:
             "MOBIUS_MASTER_SECRET": base64.b64encode(b"x" * 32).decode(),
         }
     )
-
-
-# --- What every tenant table owes
-
-
-def test_every_table_is_a_tenants_or_known_to_be_shared(database: Database) -> None:
-    rows = run(database.owner, None, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    assert {row.tablename for row in rows} - SHARED == set(tenant_tables())
-
-
-@pytest.mark.parametrize("table", tenant_tables())
-def test_row_level_security_is_enabled_and_forced(database: Database, table: str) -> None:
-    query = "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = CAST(:t AS regclass)"
-    assert run(database.owner, None, query, t=table) == [(True, True)]
-
-
-@pytest.mark.parametrize("table", tenant_tables())
-def test_the_tenant_leads_every_key_and_index(database: Database, table: str) -> None:
-    query = """
-        SELECT i.indexrelid::regclass::text AS name, a.attname FROM pg_index i
-        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-        WHERE i.indrelid = CAST(:t AS regclass)"""
-    rows = run(database.owner, None, query, t=table)
-    assert rows
-    assert {row.attname for row in rows if row.name not in ACROSS_TENANTS} == {"tenant_id"}
-
-
-@pytest.mark.parametrize("table", tenant_tables())
-def test_a_reference_to_a_tenants_row_begins_with_the_tenant_on_both_sides(
-    database: Database, table: str
-) -> None:
-    query = """
-        SELECT conname, here.attname AS here, there.attname AS there FROM pg_constraint c
-        JOIN pg_attribute here ON here.attrelid = c.conrelid AND here.attnum = c.conkey[1]
-        JOIN pg_attribute there ON there.attrelid = c.confrelid AND there.attnum = c.confkey[1]
-        WHERE c.contype = 'f' AND c.conrelid = CAST(:t AS regclass)
-            AND c.confrelid <> 'role'::regclass"""
-    assert {(row.here, row.there) for row in run(database.owner, None, query, t=table)} <= {
-        ("tenant_id", "tenant_id")
-    }
-
-
-@pytest.mark.parametrize("table", sorted(set(tenant_tables()) - {"tenant"}))
-def test_a_tenants_row_needs_a_tenant_that_exists(database: Database, table: str) -> None:
-    query = """
-        SELECT a.attnotnull FROM pg_constraint c
-        JOIN pg_attribute a ON a.attrelid = c.conrelid AND ARRAY[a.attnum] = c.conkey
-        WHERE c.contype = 'f' AND c.conrelid = CAST(:t AS regclass)
-            AND c.confrelid = 'tenant'::regclass"""
-    assert run(database.owner, None, query, t=table) == [(True,)]
-
-
-def test_the_roles_of_the_database_are_no_superusers_and_pass_no_policy(database: Database) -> None:
-    query = """SELECT bool_or(rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication)
-        FROM pg_roles WHERE rolname LIKE 'mobius_%'"""
-    assert run(database.owner, None, query) == [(False,)]
 
 
 # --- What the rules refuse

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from uuid import UUID
 
+import msgspec
+import pytest
+
 from ops.demo_load import default_policy
 from shared.model import (
     AssertedProceed,
@@ -26,7 +29,12 @@ from shared.model import (
     UserId,
 )
 from shared.persistence.readings import Inbox
-from shared.projections.documents import already_says, patient_state_document, user_inbox_document
+from shared.projections.documents import (
+    already_says,
+    lets_in,
+    patient_state_document,
+    user_inbox_document,
+)
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RESPONSE = SystemResponse(
@@ -125,13 +133,14 @@ def test_a_patients_document_says_what_subscribers_need_in_the_shape_of_the_plan
 
 def test_an_inbox_lists_what_is_open_and_a_disabled_users_is_empty() -> None:
     inbox = Inbox(open_count=60, assignments=(ITEM,))
-    document = user_inbox_document(active=True, inbox=inbox)
-    assert document["open_count"] == 60
+    document = user_inbox_document(active=True, tokens_valid_after=AT, inbox=inbox)
+    assert (document["open_count"], document["tokens_valid_after"]) == (60, AT)
     assert set(document["open_assignments"][0]) == {
         *("assignment_id", "patient_key", "reason_code", "created_at", "status", "claimed_by")
     }
-    assert user_inbox_document(active=False, inbox=inbox) == {
+    assert user_inbox_document(active=False, tokens_valid_after=None, inbox=inbox) == {
         "active": False,
+        "tokens_valid_after": None,
         "open_assignments": [],
         "open_count": 0,
     }
@@ -144,5 +153,27 @@ def test_a_patient_is_compared_by_version_and_head() -> None:
 
 
 def test_an_inbox_is_always_written_for_equal_content_may_hide_a_slower_projector() -> None:
-    inbox = user_inbox_document(active=True, inbox=Inbox(open_count=1, assignments=(ITEM,)))
+    items = Inbox(open_count=1, assignments=(ITEM,))
+    inbox = user_inbox_document(active=True, tokens_valid_after=None, inbox=items)
     assert not already_says({**inbox, "updated_at": AT}, inbox)
+
+
+@pytest.mark.parametrize(
+    ("mini", "sidecar", "admitted"),
+    [
+        (("*",), (), True),
+        ((), ("*",), True),
+        (("clerk",), (), True),
+        ((), ("clerk",), True),
+        (("clerk",), ("clerk",), True),
+        ((), (), False),
+        (("king",), ("queen",), False),
+    ],
+)
+def test_a_role_is_let_in_that_may_use_one_of_the_surfaces(
+    mini: tuple[str, ...], sidecar: tuple[str, ...], admitted: bool
+) -> None:
+    policy = default_policy()
+    permissions = msgspec.structs.replace(policy.allowlist.permissions, sidecar=sidecar)
+    allowlist = msgspec.structs.replace(policy.allowlist, roles=mini, permissions=permissions)
+    assert lets_in(msgspec.structs.replace(policy, allowlist=allowlist), "clerk") is admitted

@@ -113,10 +113,12 @@ def _submission(view: PatientView) -> StatusSubmission | None:
     last = view.state.submission if view.state else None
     if last is None:
         return None
+    latest = view.state.response if view.state else None
     return StatusSubmission(
         who=last.user_display_name,
         when=last.submitted_at,
         override_proceed=last.override_proceed,
         override_tasking=last.override_tasking,
         confirmed=last.confirmed,
+        superseded=latest is not None and last.system_response_id != latest.system_response_id,
     )

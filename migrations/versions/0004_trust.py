@@ -1,7 +1,7 @@
-"""What Trust needs: broken glass, policies that nobody rewrites, revoked sign-ins that reach the inbox.
+"""What Trust needs: broken glass, policies that nobody rewrites, heads that are rows, revoked sign-ins.
 
-How it runs while the old code still serves: a new table, a stricter trigger on a table that is only ever
-inserted into, a column more that sets off a trigger, a grant more. The old code knows none of them.
+How it runs while the old code still serves: a new table, stricter triggers and a check that the old code
+never runs into, a column more that sets off a trigger, a grant more. The old code knows none of them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,42 @@ _APPEND_ONLY = ("break_glass", "policy_config")
 _THIS_TENANT = "tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid"
 
 
+# A row whose insertion comes to nothing (ON CONFLICT DO NOTHING) would have moved the head all the same: the
+# chain's own trigger runs before. At the commit a head that moved must be a row.
+_HEAD_IS_A_ROW = """
+CREATE FUNCTION head_is_a_row() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    found boolean;
+BEGIN
+    IF TG_TABLE_NAME = 'tenant' THEN
+        found := EXISTS (SELECT 1 FROM public.event_log e WHERE e.tenant_id = NEW.tenant_id
+            AND e.patient_context_id IS NULL AND e.seq = NEW.ledger_seq AND e.hash = NEW.ledger_head);
+    ELSE
+        found := EXISTS (SELECT 1 FROM public.event_log e WHERE e.tenant_id = NEW.tenant_id
+            AND e.patient_context_id = NEW.patient_context_id AND e.seq = NEW.ledger_seq
+            AND e.hash = NEW.ledger_head);
+    END IF;
+    IF NOT found THEN
+        RAISE EXCEPTION 'the head of a chain must be an event of it'
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END
+$$
+"""
+
+
 def upgrade() -> None:
     """Adds it."""
+    op.create_check_constraint(
+        op.f("ck_patient_context_patient_key"), "patient_context", r"patient_key ~ '^[A-Za-z0-9_-]{8,64}$'"
+    )
+    op.execute(_HEAD_IS_A_ROW)
+    for table in ("tenant", "patient_context"):
+        op.execute(
+            f"CREATE CONSTRAINT TRIGGER head_is_a_row AFTER UPDATE OF ledger_seq, ledger_head ON {table} "
+            "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION head_is_a_row()"
+        )
     op.create_table(
         "break_glass",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -79,6 +113,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Takes it away, on a filled database too."""
+    for table in ("tenant", "patient_context"):
+        op.execute(f"DROP TRIGGER head_is_a_row ON {table}")
+    op.execute("DROP FUNCTION head_is_a_row()")
+    op.drop_constraint(op.f("ck_patient_context_patient_key"), "patient_context")
     _tell_inboxes_of("role, status")
     op.execute("REVOKE UPDATE (assigned_to_user, assigned_to_role) ON assignment FROM mobius_app")
     op.execute("DROP TRIGGER refuse_change ON policy_config")

@@ -65,7 +65,7 @@ class Sending(Surfacing):
                 if reading.repeated is not None:
                     return _first_answer(reading.repeated, request_hash)
                 latest, answered = _answered(reading, send.system_response_id)
-                _permit_send(actor, policy, answered, send)
+                _permit_send(actor, policy, reading, latest, answered, send)
                 change = sent(caller, actor, send, reading, state, latest, answered, key_hash, request_hash)
                 written, told = self._write(uow, caller, reading, actor, policy, change)
                 uow.commit()
@@ -184,9 +184,22 @@ def _sampled(caller: Caller, kind: InteractionKind, policy: Policy) -> tuple[Use
     return (UserInteracted(kind=kind, surface=caller.surface),)
 
 
-def _permit_send(actor: Actor, policy: Policy, answered: SystemResponse, send: Send) -> None:
-    """Anybody may confirm what they were shown; to assert something else takes a permission."""
-    if not is_confirmation(answered, send.override_proceed, send.override_tasking):
+def _permit_send(
+    actor: Actor,
+    policy: Policy,
+    reading: SendReading,
+    latest: SystemResponse,
+    answered: SystemResponse,
+    send: Send,
+) -> None:
+    """Anybody may confirm what they were shown; to assert something else takes a permission.
+
+    So does to say again of an earlier response what somebody has said of it already: that would only put the
+    old value beside the new one.
+    """
+    confirms = is_confirmation(answered, send.override_proceed, send.override_tasking)
+    is_latest = answered.system_response_id == latest.system_response_id
+    if not confirms or (not is_latest and OutcomeKind.ACKNOWLEDGED in reading.settled_as):
         permit(policy.allowlist.permissions.override, actor)
 
 

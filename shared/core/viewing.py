@@ -21,7 +21,7 @@ from shared.decisions.display import (
     visible_snapshot,
 )
 from shared.decisions.engine import is_same_decision
-from shared.decisions.policy import Policy
+from shared.decisions.policy import NameDisplay, Policy
 from shared.errors import Collided, FieldError, InvalidFields, StillRunning
 from shared.ledger.events import UserInteracted, UserSearched
 from shared.model import Actor, InteractionKind, PatientKey, PatientState, Surface
@@ -32,7 +32,7 @@ from shared.persistence.search import search_patients
 from shared.persistence.unit_of_work import UnitOfWork, unit_of_work
 from shared.persistence.visits import write_visit
 from shared.security.patient_keys import external_id_hash
-from shared.security.search_terms import normalize_query
+from shared.security.search_terms import may_be_searched, normalize_query
 from shared.steps import events_of
 from shared.views import Caller, Found, HistoryPage, PanelView, PatientView
 
@@ -159,7 +159,8 @@ class Viewing(Surfacing):
     def search_patients(self, caller: Caller, q: str, limit: int) -> tuple[Found, ...]:
         """Patients by name parts, by digits of a masked id, or by a full external id.
 
-        Each search is told to the tenant's ledger: it shows who is a patient here.
+        What a role does not see can't be searched for by it either, but for the full external id. Each search
+        is told to the tenant's ledger: it shows who is a patient here.
         """
         with unit_of_work(self._engine, caller.tenant_id) as uow:
             reading = read_patient(uow, caller.tenant_id, caller.asking, None)
@@ -168,8 +169,13 @@ class Viewing(Surfacing):
                 (source, external_id_hash(self._master, caller.tenant_id, source, q))
                 for source in policy.allowlist.source_systems
             )
+            variant = _display(caller, actor, policy).variant
+            by_name = variant.display_name is NameDisplay.FULL
+            terms = normalize_query(q)
+            if not may_be_searched(terms, names=by_name, ids=variant.id_masked):
+                terms = ()
             found = search_patients(
-                uow, caller.tenant_id, terms=normalize_query(q), hashes=hashes, limit=limit
+                uow, caller.tenant_id, terms=terms, hashes=hashes, limit=limit, by_name=by_name
             )
             visit = stay(caller, reading, actor, policy)
             searched = UserSearched(result_count=len(found), surface=caller.surface)
@@ -183,7 +189,6 @@ class Viewing(Surfacing):
             )
             uow.commit()
         self._tell(caller, invocation_id=visit.invocation_id if visit else None)
-        variant = _display(caller, actor, policy).variant
         return tuple(
             Found(patient_key=patient.patient_key, snapshot=visible_snapshot(patient.snapshot, variant))
             for patient in found

@@ -11,16 +11,17 @@ from shared.model import CorrelationId, DeniedReason, Surface, TenantId
 from shared.persistence.readings import Asking
 from shared.persistence.unit_of_work import is_duplicate, unit_of_work
 
-# The event's id is made of what it may be told once for: the session, or without one the day. One that is
-# there already is looked for first: ON CONFLICT would come after the trigger had moved the chain. Of two at
-# once the second fails by the key, whole.
+# The event's id is made of what it may be told once for: the session, or what the client calls one, or the
+# day. One that is there already is looked for first: ON CONFLICT would come after the trigger had moved the
+# chain. Of two at once the second fails by the key, whole.
 _WRITE = text("""
 WITH told AS (
     SELECT s.session_id, s.invocation_id FROM session s WHERE s.tenant_id = :tenant AND s.user_id = :user
     AND s.client_session_hash = CAST(:session AS bytea) AND s.ended_at IS NULL
 ), once AS (
     SELECT CAST(md5(concat_ws(':', CAST(:user AS text), coalesce((SELECT CAST(session_id AS text) FROM told),
-        CAST(current_date AS text)), CAST(:reason AS text), CAST(:surface AS text))) AS uuid) AS event_id
+        encode(CAST(:session AS bytea), 'hex'), CAST(current_date AS text)),
+        CAST(:reason AS text), CAST(:surface AS text))) AS uuid) AS event_id
 )
 INSERT INTO event_log (tenant_id, event_id, event_type, actor_user_id, invocation_id, correlation_id,
     payload_json)

@@ -58,8 +58,8 @@ WITH typed AS MATERIALIZED (
         ON i.source_system = h.source_system AND i.external_patient_id_hash = decode(h.hash, 'hex')
     WHERE i.tenant_id = :tenant
 )
-SELECT (SELECT coalesce(json_agg(f.item ORDER BY f.place, f.display_name, f.patient_key), '[]') FROM (
-        SELECT n.place, s.display_name, c.patient_key, json_build_object(
+SELECT (SELECT coalesce(json_agg(f.item ORDER BY f.place, f.name, f.patient_key), '[]') FROM (
+        SELECT n.place, CASE WHEN :by_name THEN s.display_name END AS name, c.patient_key, json_build_object(
             'patient_key', c.patient_key, 'snapshot_version', s.snapshot_version,
             'display_name', s.display_name, 'id_label', s.id_label, 'id_masked', s.id_masked,
             'dob', s.dob, 'updated_at', s.created_at) AS item
@@ -67,7 +67,7 @@ SELECT (SELECT coalesce(json_agg(f.item ORDER BY f.place, f.display_name, f.pati
         JOIN patient_context c ON c.tenant_id = :tenant AND c.patient_context_id = n.patient_context_id
         CROSS JOIN LATERAL (SELECT * FROM patient_snapshot v WHERE v.tenant_id = c.tenant_id
             AND v.patient_context_id = c.patient_context_id ORDER BY v.snapshot_version DESC LIMIT 1) s
-        ORDER BY n.place, s.display_name, c.patient_key LIMIT :limit) f)::text
+        ORDER BY 1, 2, 3 LIMIT :limit) f)::text
 """)
 
 
@@ -78,11 +78,12 @@ def search_patients(
     terms: tuple[str, ...],
     hashes: tuple[tuple[str, bytes], ...],
     limit: int,
+    by_name: bool,
 ) -> tuple[FoundPatient, ...]:
     """Patients of which each of ``terms`` begins some search term, or whose external id has a given hash.
 
-    ``hashes`` are pairs of source system and hash; who has one comes first, the rest by name. Where more
-    than 1,000 fit, the best of 1,000 of them.
+    ``hashes`` are pairs of source system and hash; who has one comes first, the rest ``by_name`` or in an
+    order that says nothing. Where more than 1,000 fit, the best of 1,000 of them.
     """
     found = uow.value(
         _SEARCH,
@@ -90,6 +91,7 @@ def search_patients(
         terms=msgspec.json.encode(terms).decode(),
         hashes=msgspec.json.encode([{"source_system": s, "hash": h.hex()} for s, h in hashes]).decode(),
         limit=limit,
+        by_name=by_name,
         enough=_ENOUGH,
     )
     return msgspec.json.decode(found, type=tuple[FoundPatient, ...])

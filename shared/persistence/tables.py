@@ -188,6 +188,8 @@ patient_context = _tenant_table(
     *_chain("ledger"),
     *_chain("version"),
     _unique("patient_key"),
+    # It is part of a document's path.
+    CheckConstraint("patient_key ~ '^[A-Za-z0-9_-]{8,64}$'", name="patient_key"),
     _refers("patient_identity_ref", "patient_identity_ref_id"),
     # The sweep's cost follows what is due, whoever it belongs to.
     Index(None, "ack_due_at", postgresql_where=text("ack_due_at IS NOT NULL")),

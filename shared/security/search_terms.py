@@ -28,6 +28,14 @@ def normalize_query(q: str) -> tuple[str, ...]:
     return tuple(list(terms)[:MAX_QUERY_TERMS])
 
 
+def may_be_searched(terms: tuple[str, ...], *, names: bool, ids: bool) -> bool:
+    """Whether ``terms`` may be looked up by somebody who sees ``names``, or the ``ids`` that are masked.
+
+    Whoever may find by what is hidden reads it letter by letter. What has a digit counts as part of an id.
+    """
+    return all(ids if any(c.isdigit() for c in term) else names for term in terms)
+
+
 def _normalize(text: str) -> str:
     """Case, accents and presentation forms away: "Zoë" and "ZOE" become "zoe"."""
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())

@@ -19,7 +19,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.model import CorrelationId, SubjectType, Surface
+from shared.model import CorrelationId, SubjectType, Surface, TenantId, UserId
 from shared.settings import settings
 
 _ROOT = Path(__file__).parents[2]
@@ -85,6 +85,7 @@ class LogFields(TypedDict, total=False):
 class _Context(msgspec.Struct, frozen=True):
     correlation_id: CorrelationId
     trace_id: str | None
+    caller: tuple[TenantId, UserId] | None = None
 
 
 _context: ContextVar[_Context | None] = ContextVar("log_context", default=None)
@@ -102,6 +103,13 @@ def log_context(
         _context.reset(token)
 
 
+def log_caller(tenant_id: TenantId, user_id: UserId) -> None:
+    """Every line from here to the end of the context says who calls, also where they are refused."""
+    context = _context.get()
+    if context is not None:
+        _context.set(msgspec.structs.replace(context, caller=(tenant_id, user_id)))
+
+
 def log(code: LogCode, **fields: Unpack[LogFields]) -> None:
     """Writes one line to standard output, if the configured level wants it.
 
@@ -115,6 +123,8 @@ def log(code: LogCode, **fields: Unpack[LogFields]) -> None:
     context = _context.get()
     if context is not None:
         line["correlation_id"] = context.correlation_id
+        if context.caller is not None:
+            line["tenant_id"], line["user_id"] = context.caller
         if context.trace_id is not None:
             project = settings().project_id
             line["logging.googleapis.com/trace"] = f"projects/{project}/traces/{context.trace_id}"

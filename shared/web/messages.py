@@ -130,13 +130,14 @@ class StatusTasking(Struct, frozen=True, kw_only=True):
 
 
 class StatusSubmission(Struct, frozen=True, kw_only=True):
-    """The latest acknowledgement of this patient, by whomever."""
+    """The latest acknowledgement of this patient, by whomever; ``superseded``: a newer response exists."""
 
     who: str
     when: datetime
     override_proceed: AssertedProceed | None
     override_tasking: AssertedTasking | None
     confirmed: bool
+    superseded: bool
 
 
 class StatusResponse(Answer, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from contextlib import chdir
 from typing import Any
 from uuid import UUID, uuid4
 
-from click.testing import Result
+from typer.testing import Result
 from typer.testing import CliRunner
 
 from ops.cli import app

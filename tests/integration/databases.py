@@ -211,8 +211,8 @@ _CLINIC = (
     """INSERT INTO patient_identity_ref (tenant_id, patient_identity_ref_id, source_system,
         external_patient_id_hash) VALUES (:tenant_id, :identity_id, :word, :digest)""",
     """INSERT INTO patient_context (tenant_id, patient_context_id, patient_key, patient_identity_ref_id)
-        VALUES (:tenant_id, :patient_id, concat(CAST(:word AS text), '-1'), :identity_id),
-        (:tenant_id, :other_patient_id, concat(CAST(:word AS text), '-2'), null)""",
+        VALUES (:tenant_id, :patient_id, concat(CAST(:word AS text), '-patient-1'), :identity_id),
+        (:tenant_id, :other_patient_id, concat(CAST(:word AS text), '-patient-2'), null)""",
     """INSERT INTO invocation (tenant_id, invocation_id, user_id, application_id, surface_type,
         patient_context_id) VALUES (:tenant_id, :invocation_id, :user_id, :word, 'mini', :patient_id)""",
     """INSERT INTO session (tenant_id, session_id, invocation_id, user_id, client_session_hash)

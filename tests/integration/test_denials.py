@@ -260,6 +260,27 @@ def test_a_role_without_override_may_confirm_what_it_was_shown_though_a_newer_re
     problem_of(clinic.post("mini/ack", clinic.says(BY_HAND, **answers, override_proceed="green")), 403)
     confirmed = clinic.answer("mini/ack", clinic.says(BY_HAND, **answers, override_proceed="yellow"))
     assert (confirmed["confirmed"], confirmed["superseded"]) == (True, True)
+    last = clinic.status(BY_HAND)["last_submission"]
+    assert (last["override_proceed"], last["confirmed"], last["superseded"]) == ("yellow", True, True)
+
+
+def test_to_say_again_what_was_said_of_an_earlier_response_is_an_override(clinic: Clinic) -> None:
+    clinic.publish(allowlist={"permissions": {"override": LEAD}})
+    older = clinic.status(BY_HAND)
+    clinic.answer("mini/ack", clinic.says(BY_HAND, override_proceed="yellow", override_tasking=None))
+    clinic.sql("UPDATE patient_signal SET status = 'resolved' WHERE tenant_id = :tenant")
+    assert clinic.status(BY_HAND)["proceed"]["color"] == "green"
+    again = {"system_response_id": older["system_response_id"], "override_proceed": "yellow"}
+    for user, status in ((0, 403), (2, 200)):
+        answer = clinic.post("mini/ack", clinic.says(BY_HAND, **again, override_tasking=None), user=user)
+        assert answer.status_code == status
+
+
+def test_who_is_refused_in_another_session_is_told_of_again_though_none_began(clinic: Clinic) -> None:
+    clinic.publish(allowlist={"permissions": {"sidecar": LEAD, "break_glass": []}})
+    for session in ("s-1", "s-2", "s-2", "s-3", "s-1"):
+        refused(clinic, "sidecar/state", session_id=session)
+    assert denials(clinic) == [("role", "sidecar", clinic.users[0].user_id)] * 3
 
 
 def test_a_mode_that_is_hidden_is_in_no_history(clinic: Clinic) -> None:

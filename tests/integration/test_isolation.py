@@ -125,7 +125,7 @@ def test_the_application_changes_only_its_own_tenants_rows(
         """INSERT INTO patient_search_term (tenant_id, patient_context_id, term)
             VALUES (:mine, :their_patient, 'x')""",
         """INSERT INTO patient_context (tenant_id, patient_context_id, patient_key, patient_identity_ref_id)
-            VALUES (:mine, gen_random_uuid(), 'k', :their_identity)""",
+            VALUES (:mine, gen_random_uuid(), 'a-new-patient', :their_identity)""",
         """INSERT INTO invocation (tenant_id, invocation_id, user_id, surface_type)
             VALUES (:mine, gen_random_uuid(), :their_user, 'mini')""",
         """INSERT INTO response_outcome (tenant_id, response_outcome_id, patient_context_id,

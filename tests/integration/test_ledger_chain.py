@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from tests.integration.databases import (
     Clinic,
@@ -175,6 +176,26 @@ def test_the_versions_head_follows_only_events_with_a_version(database: Database
     versioned = append(database, clinic, clinic.patient_id, 1)
     later = append(database, clinic, clinic.patient_id, None)
     assert heads(database, clinic) == (later.seq, later.hash, versioned.seq, versioned.hash)
+
+
+def test_a_head_that_is_no_event_is_refused_at_the_commit(database: Database, clinic: Clinic) -> None:
+    # The chain's trigger moves the head before it is known that the row is there already.
+    for patient in (clinic.patient_id, None):
+        append(database, clinic, patient)
+        (there,) = chain(database, clinic, patient)[-1:]
+        with pytest.raises(DBAPIError, match="must be an event of it"):
+            run(
+                database.app,
+                clinic.tenant_id,
+                """INSERT INTO event_log (tenant_id, patient_context_id, event_id, event_type, payload_json)
+                   VALUES (:tenant_id, :patient, :event, 'User.Interaction', '{}') ON CONFLICT DO NOTHING""",
+                tenant_id=clinic.tenant_id,
+                patient=patient,
+                event=there.event_id,
+            )
+        verify(chain(database, clinic, patient))
+        append(database, clinic, patient)
+        verify(chain(database, clinic, patient))
 
 
 def test_an_event_that_is_rolled_back_leaves_no_gap(database: Database, clinic: Clinic) -> None:

@@ -55,7 +55,7 @@ COLUMNS = """
     WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname <> 'alembic_version'"""
 CONSTRAINTS = """
     SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
-    WHERE connamespace = 'public'::regnamespace AND conrelid <> 0
+    WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND contype <> 't'
         AND conrelid::regclass::text <> 'alembic_version'"""
 INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 GUARDS = """

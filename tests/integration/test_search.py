@@ -72,6 +72,30 @@ def test_what_means_nothing_to_a_search_finds_nobody(clinic: Clinic) -> None:
         assert found(clinic, q) == []
 
 
+def test_what_a_role_does_not_see_it_does_not_find_by(clinic: Clinic) -> None:
+    patient, key = clinic.patients[BY_HAND], clinic.key(BY_HAND)
+    name, digits = patient.display_name.split()[0], patient.id_masked.strip("·")
+    by_name, by_digits = (key in found(clinic, q, limit=25) for q in (name, digits))
+    assert by_name
+    assert by_digits
+    for shown, names, ids in (("initials", False, True), ("hidden", False, True), ("full", True, False)):
+        variant = {"display_name": shown, "id_masked": ids, "dob": "full", "show_mode": True}
+        clinic.publish(ui_variants={"variants": {"desk": variant}})
+        assert (key in found(clinic, name, limit=25)) is names
+        assert (key in found(clinic, digits, limit=25)) is ids
+        assert found(clinic, f"{name} {digits}") == []
+        # Who has the whole id from elsewhere has the patient before them.
+        assert found(clinic, patient.external_id) == [key]
+
+
+def test_the_order_of_what_is_found_says_nothing_of_hidden_names(clinic: Clinic) -> None:
+    digit = clinic.patients[BY_HAND].id_masked.strip("·")[0]
+    variant = {"display_name": "hidden", "id_masked": True, "dob": "full", "show_mode": True}
+    clinic.publish(ui_variants={"variants": {"desk": variant}})
+    listed = found(clinic, digit, limit=25)
+    assert listed == sorted(listed)
+
+
 def test_a_search_is_told_to_the_tenants_ledger_without_what_was_typed(clinic: Clinic) -> None:
     before = clinic.counts()
     results = found(clinic, "a")

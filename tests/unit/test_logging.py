@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from shared.model import CorrelationId, SubjectType
+from shared.model import CorrelationId, SubjectType, TenantId, UserId
 from shared.settings import settings
-from shared.web.logging import Constant, LogCode, log, log_context
+from shared.web.logging import Constant, LogCode, log, log_caller, log_context
 
 Start = Callable[[str], None]
 
@@ -98,6 +98,20 @@ def test_lines_of_one_request_share_its_correlation_id_and_trace(
     expected = None if trace is None else f"projects/demo-mobius/traces/{trace}"
     assert inside.get("logging.googleapis.com/trace") == expected
     assert "correlation_id" not in outside
+
+
+def test_lines_say_who_calls_from_when_it_is_known(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    start("INFO")
+    tenant_id, user_id = TenantId(uuid4()), UserId(uuid4())
+    with log_context(CorrelationId(uuid4())):
+        log(LogCode.RELAYED, count=1)
+        log_caller(tenant_id, user_id)
+        log(LogCode.RELAYED, count=2)
+    log_caller(tenant_id, user_id)
+    log(LogCode.RELAYED, count=3)
+    before, inside, outside = lines(capsys)
+    assert (inside["tenant_id"], inside["user_id"]) == (str(tenant_id), str(user_id))
+    assert not {"tenant_id", "user_id"} & {*before, *outside}
 
 
 def test_an_error_is_named_by_class_and_place_never_by_its_words(

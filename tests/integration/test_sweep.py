@@ -447,7 +447,7 @@ def crowd(stack: Stack) -> Iterator[tuple[Database, list[databases.Clinic]]]:
                 tenant.tenant_id,
                 """INSERT INTO patient_context (tenant_id, patient_context_id, patient_key, ack_due_at,
                     reassess_at)
-                   SELECT :tenant, gen_random_uuid(), 'key-' || n, due.at, due.at
+                   SELECT :tenant, gen_random_uuid(), 'patient-' || n, due.at, due.at
                    FROM generate_series(1, 10000) n, LATERAL (SELECT CASE
                     WHEN n <= 225 THEN CAST('2030-01-01T00:00:00Z' AS timestamptz)
                     WHEN n <= 450 THEN CAST('2031-01-01T00:00:00Z' AS timestamptz) END AS at) due""",

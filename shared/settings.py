@@ -18,6 +18,7 @@ from functools import lru_cache
 import msgspec
 
 _EMULATORS = ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST")
+_GOOGLE_LOGGING = "GOOGLE_SDK_PYTHON_LOGGING_SCOPE"
 # What SQLAlchemy would make of anything else it says in an error, parts of the password included.
 _DATABASE_URL = re.compile(r"postgres(?:ql)?://(?:[^@]*@)?(?:\[[^\]]*\]|[^:/?@]*)(?::\d+)?(?:[/?][^@]*)?")
 
@@ -80,6 +81,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(
             f"{found} is set on a deployed function. Emulators accept unsigned tokens, so this function "
             "refuses to start: remove the variable from its configuration."
+        )
+    if environ.get(_GOOGLE_LOGGING):
+        raise SettingsError(
+            f"{_GOOGLE_LOGGING} is set: Google's libraries would write whole documents into the log, names "
+            "included. Remove it."
         )
     database_url = environ.get("DATABASE_URL") or None
     instance = environ.get("CLOUD_SQL_INSTANCE") or None

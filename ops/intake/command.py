@@ -22,9 +22,11 @@ from ops.installation import (
     refusals,
 )
 from shared.decisions.policy import Policy
+from shared.errors import MobiusError
 from shared.model import CorrelationId, TenantId
 from shared.persistence.policies import policy_in
 from shared.persistence.unit_of_work import unit_of_work
+from shared.web.logging import describe_error
 
 if TYPE_CHECKING:
     from ops.intake.run import Advance
@@ -71,7 +73,9 @@ def fhir(
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(help="Writes what was refused and left out to this file, as NDJSON, without PHI."),
+        typer.Option(
+            help="Writes what was refused and left out to this file, as NDJSON, without a value of theirs."
+        ),
     ] = None,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
@@ -120,6 +124,13 @@ def fhir(
             raise Refused(
                 "The database refused a row, which is a fault of Mobius: please report it. What was taken in "
                 "before is in."
+            ) from None
+        except (Refused, MobiusError):
+            raise
+        except Exception as error:  # noqa: BLE001 -- whatever it is, its text may quote a patient
+            raise Refused(
+                f"The intake failed, which is a fault of Mobius: please report it with this line. What was "
+                f"taken in before is in.\n{describe_error(error)}"
             ) from None
     for line in told.summary():
         typer.echo(line)

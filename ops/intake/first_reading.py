@@ -9,7 +9,7 @@ from ops.installation import Refused
 from ops.intake.dates import moment
 from ops.intake.facts import NotTaken
 from ops.intake.identity import Naming
-from ops.intake.judging import judge
+from ops.intake.judging import is_known_type, judge
 from ops.intake.patients import RESOURCE_ID
 from ops.intake.reading import DELETION, NO_RESOURCE, Broken, Found, Passed, read
 from ops.intake.references import (
@@ -18,7 +18,7 @@ from ops.intake.references import (
     may_be_patient,
     names_of,
 )
-from ops.intake.report import Report
+from ops.intake.report import UNKNOWN_TYPE, Report
 from ops.intake.resources import TAKEN, Patient, Resource
 from ops.intake.sources import Source
 from ops.intake.staging import Staging
@@ -45,8 +45,10 @@ class FirstReading:
         releases: Counter[str] = Counter()
         for item in read(source, _WANTED, advance):
             match item:
+                case Passed(what) if what in _WHY_PASSED:
+                    self._report.pass_over(what, _WHY_PASSED[what])
                 case Passed(what):
-                    self._report.pass_over(what, _WHY_PASSED.get(what, _OTHER_TYPE))
+                    self._report.pass_over(what if is_known_type(what) else UNKNOWN_TYPE, _OTHER_TYPE)
                 case Broken(place, reason):
                     self._report.refuse(place, None, reason)
                 case Found():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import msgspec
@@ -73,6 +74,16 @@ def judge(resource_type: str, content: dict[str, Any]) -> Verdict:
         return Verdict(None, f"is a resource of FHIR {release}, not R4", release)
     more = f", and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
     return Verdict(None, "; ".join(problems[:_TOLD]) + more)
+
+
+def is_known_type(name: str) -> bool:
+    """Whether R4 has resources of this type; any other name may be anything."""
+    return name.lower() in _known_types()
+
+
+@cache
+def _known_types() -> frozenset[str]:
+    return frozenset(each.name for each in iter_modules(import_module("fhir.resources.R4B").__path__))
 
 
 def _without_contained(content: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,12 @@ from ops.intake.sources import Source
 SHOWN = 20
 """How many refused resources are told one by one; ``--report`` has all."""
 
-_PLURALS = {NO_RESOURCE: "entries without a resource", DELETION: "deletions"}
+UNKNOWN_TYPE = "resource of a type that R4 doesn't have"
+_PLURALS = {
+    NO_RESOURCE: "entries without a resource",
+    DELETION: "deletions",
+    UNKNOWN_TYPE: "resources of types that R4 doesn't have",
+}
 
 
 class Fate(StrEnum):

@@ -141,9 +141,10 @@ class CoreBase:
     def _decided(self, state: PatientState, policy: Policy) -> Decision:
         try:
             return self._decide(state.signals, policy)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- whatever a decision raises, the surface shows blue
             log(LogCode.DECISION_FAILED, error=error, patient_context_id=state.patient_context_id)
-            raise Undecided from error
+            # Its words may quote what it was about.
+            raise Undecided from None
 
     def _ack_due_at(self, decision: Decision, state: PatientState, policy: Policy) -> datetime | None:
         if not decision.needs_ack:

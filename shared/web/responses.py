@@ -78,6 +78,8 @@ def harden(max_body: int | None = None) -> None:
     # 500 too: the framework registers its own, and a number goes before a class.
     for kind in (Exception, 500):
         app.register_error_handler(kind, _answer_error)
+    # Flask writes down what it could not answer, with the words of the error.
+    app.logger.disabled = True
     # Flask hands out the files of a folder "static" beside the process, should there be one.
     app.view_functions["static"] = _no_such_path
     for rule in app.url_map.iter_rules("static"):

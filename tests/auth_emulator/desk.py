@@ -7,8 +7,7 @@ from contextlib import chdir
 from typing import Any
 from uuid import UUID, uuid4
 
-from typer.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from ops.cli import app
 from ops.demo import DemoUser

@@ -97,7 +97,8 @@ def test_the_heads_of_the_chains_and_who_may_do_what_are_not_the_applications_to
 
 def test_the_application_can_make_a_patient_with_an_empty_chain(database: Database, clinic: Clinic) -> None:
     statement = """INSERT INTO patient_context (tenant_id, patient_context_id, patient_key)
-        VALUES (:tenant_id, :new, 'a-new-patient') RETURNING ledger_seq, ledger_head, version_seq, version_head"""
+        VALUES (:tenant_id, :new, 'a-new-patient')
+        RETURNING ledger_seq, ledger_head, version_seq, version_head"""
     assert run(database.app, clinic.tenant_id, statement, **clinic.ids, new=uuid4()) == [(0, None, 0, None)]
 
 

@@ -52,6 +52,11 @@ def test_a_wrong_value_is_named_and_not_repeated(name: str, value: str) -> None:
     assert "hunter" not in str(refusal.value)
 
 
+def test_googles_libraries_are_not_made_to_log_what_they_write() -> None:
+    with pytest.raises(SettingsError, match="GOOGLE_SDK_PYTHON_LOGGING_SCOPE"):
+        read_settings({**GOOD, "GOOGLE_SDK_PYTHON_LOGGING_SCOPE": "google"})
+
+
 def test_a_url_and_an_instance_at_once_are_refused() -> None:
     with pytest.raises(SettingsError, match="exactly one"):
         read_settings({**GOOD, "CLOUD_SQL_INSTANCE": "p:r:i"})

@@ -6,6 +6,7 @@ Local only. Deployed, every endpoint is a function with an address of its own.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +17,7 @@ import flask
 import functions_framework
 from werkzeug.wrappers import Request
 
-from shared.errors import MethodNotAllowed, NotFound
+from shared.errors import MethodNotAllowed, MobiusError, NotFound
 from shared.web.openapi import openapi_document
 from shared.web.registry import ENDPOINTS
 from shared.web.responses import problem_response, read_correlation_id, secure
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 HEALTH = "/healthz"
 OPENAPI = "/openapi.json"
+_LOOPBACK = re.compile(r"(?:127\.0\.0\.1|\[::1\]|localhost)(?::[0-9]{1,5})?", re.IGNORECASE)
+
+
+class Misdirected(MobiusError):
+    """Meant for another host."""
+
+    status = 421
+    title = "Misdirected request"
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,9 @@ class Gateway:
     """Passes each known path whole to its function, which answers wrong methods too; others get a 404.
 
     A path is known as it is written in the request: %2F is no slash here, nor is /a/../b a way to /b.
+
+    Only this machine's own names are answered to: a page of the web may have its own name lead here, which
+    makes us its origin to the browser, and these functions take unsigned tokens.
     """
 
     def __init__(self, functions: Mapping[str, WSGIApplication]) -> None:
@@ -61,6 +73,8 @@ class Gateway:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
+        if not _LOOPBACK.fullmatch(environ.get("HTTP_HOST", "")):
+            return _another_host(environ, start_response)
         path = environ.get("RAW_URI", "").partition("?")[0]
         function = self._functions.get(path) or _OWN_PAGES.get(path, _not_found)
         return function(environ, start_response)
@@ -84,6 +98,12 @@ def scheduler() -> WSGIApplication:
 def _function(target: str, source: str) -> WSGIApplication:
     function: WSGIApplication = functions_framework.create_app(target, str(ROOT / source))
     return function
+
+
+@Request.application
+def _another_host(request: Request) -> flask.Response:
+    error = Misdirected("Call the local stack as 127.0.0.1, [::1] or localhost.")
+    return secure(problem_response(error, read_correlation_id(request.headers.get)))
 
 
 @Request.application

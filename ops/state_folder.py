@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,8 +25,8 @@ class AlreadyRunning(Exception):
 class StateFolder:
     """One stack's folder; everything secret in it is readable by its owner alone.
 
-    Nobody else can look into a folder that is made here. One that is there already stays as its owner wants
-    it; then each secret file protects itself.
+    Nobody else can look into it, also when it was there already, unless it is another's or, like ``/tmp``,
+    everybody's: then each file in it protects itself.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,6 +52,7 @@ class StateFolder:
             lock.write(str(os.getpid()))
             lock.flush()
             self.description.unlink(missing_ok=True)
+            self._shut()
             yield lock.fileno()
 
     def secret(self, name: str) -> str:
@@ -68,6 +70,13 @@ class StateFolder:
     def undescribe(self) -> None:
         """Removes ``stack.json``: nothing runs here any more."""
         self.description.unlink(missing_ok=True)
+
+    def _shut(self) -> None:
+        # Not before the folder is held: PostgreSQL may be running in it. Where it runs as another user, it is
+        # let through again when it starts.
+        found = self.path.stat()
+        if found.st_uid == os.geteuid() and not found.st_mode & stat.S_ISVTX:
+            self.path.chmod(0o700)
 
     def _take(self, lock: int) -> None:
         # When the holder was killed, its guardian still holds the lock for as long as it tidies up.

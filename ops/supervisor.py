@@ -129,7 +129,7 @@ class Supervisor:
         # Held while a process is made or the stop begins, so that nothing is made after the stop.
         self._lock = threading.RLock()
         self._guardian = Guardian(guardian_holds)
-        self._logs.mkdir(parents=True, exist_ok=True)
+        self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def start(self, part: Part) -> None:
         """Starts ``part``, waits until it is ready and watches it from then on.
@@ -198,7 +198,7 @@ class Supervisor:
 
     def _read(self, part: Part, running: _Running) -> None:
         output = running.process.stdout
-        with (self._logs / f"{part.name}.log").open("a", encoding="utf-8") as log:
+        with open(self._logs / f"{part.name}.log", "a", encoding="utf-8", opener=_private) as log:
             for line in output or ():
                 log.write(line)
                 log.flush()
@@ -264,6 +264,11 @@ class Supervisor:
         if not self._stopping.is_set():
             self._failure = why
             self._failed.set()
+
+
+def _private(path: str, flags: int) -> int:
+    # What a part writes may tell of patients, Firestore's emulator foremost.
+    return os.open(path, flags, 0o600)
 
 
 def _end(running: Mapping[str, _Running], parts: Mapping[str, Part]) -> None:

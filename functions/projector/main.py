@@ -13,7 +13,7 @@ from shared.persistence.database import engine
 from shared.projections.presence import project_presence
 from shared.projections.projector import Projected
 from shared.projections.projector import project as project_subject
-from shared.projections.store import FirestoreDocuments
+from shared.projections.store import Contended, FirestoreDocuments
 from shared.settings import settings
 from shared.web.body import MAX_BODY
 from shared.web.logging import LogCode, log, log_context
@@ -38,7 +38,12 @@ class NotProjected(MobiusError):
 
 @functions_framework.cloud_event
 def project(event: CloudEvent) -> None:
-    """Projects the subject of one message. Raises NotProjected, which holds nothing of the message."""
+    """Projects the subject of one message. Raises NotProjected, which holds nothing of the message.
+
+    A document that is held is left to the relay, which waits longer each time. Pub/Sub would deliver at once,
+    and few documents, held by one user, would keep every instance busy and everybody else waiting. A presence
+    has no outbox row: its instance's next sign of life makes it good.
+    """
     message = _message(event)
     with log_context(message.correlation_id):
         try:
@@ -46,6 +51,8 @@ def project(event: CloudEvent) -> None:
                 project_presence(engine(), FirestoreDocuments(), message.tenant_id, message.subject)
             else:
                 _project_subject(message)
+        except Contended as error:
+            log(LogCode.PROJECTION_CONTENDED, error=error, subject_id=message.subject)
         except Exception as error:  # noqa: BLE001 -- a client may raise anything
             log(LogCode.PROJECTION_FAILED, error=error, subject_id=message.subject)
             raise NotProjected("The subject could not be projected.") from None

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import ijson  # type: ignore[import-untyped]  # it ships no types
 import msgspec
 
+from ops.intake.shallow import TOO_DEEP, Shallow, is_too_deep
 from ops.intake.sources import LINE_LIMIT, Form, Source, opened, peek_type
 
 _DECODER = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
@@ -109,7 +110,9 @@ def _line(line: bytes, place: Place, wanted: frozenset[str]) -> Iterator[Read]:
     except (ValueError, RecursionError):
         yield Broken(place, "is not a JSON object")
         return
-    if found == _BUNDLE:
+    if is_too_deep(content):
+        yield Broken(place, TOO_DEEP)
+    elif found == _BUNDLE:
         entries = content.get("entry")
         for number, entry in enumerate(entries if isinstance(entries, list) else (), 1):
             yield from _entry(entry, Place(place.source, place.line, str(number)), wanted)
@@ -123,11 +126,18 @@ def _document(
     number = 0
     try:
         if source.form is Form.RESOURCE:
-            for content in ijson.items(stream, ""):
-                yield _resource(content, place, None, wanted)
+            shallow = Shallow(stream)
+            for content in shallow.items(""):
+                yield Broken(place, TOO_DEEP) if shallow.too_deep else _resource(content, place, None, wanted)
         else:
-            for number, entry in enumerate(ijson.items(stream, "entry.item"), 1):
-                yield from _entry(entry, Place(place.source, None, str(number)), wanted)
+            # The bundle, its list of entries, an entry.
+            shallow = Shallow(stream, depth=3)
+            for number, entry in enumerate(shallow.items("entry.item"), 1):
+                here = Place(place.source, None, str(number))
+                if shallow.too_deep:
+                    yield Broken(here, TOO_DEEP)
+                else:
+                    yield from _entry(entry, here, wanted)
                 advance()
     except ijson.JSONError:
         where = Place(place.source, None, str(number + 1)) if source.form is Form.BUNDLE else place

@@ -14,6 +14,7 @@ import ijson  # type: ignore[import-untyped]  # it ships no types
 import msgspec
 
 from ops.installation import Refused
+from ops.intake.shallow import Shallow
 
 LINE_LIMIT = 16 * 1024 * 1024
 """No line of NDJSON is read that is longer, in bytes: it would be held in memory whole."""
@@ -142,7 +143,7 @@ def _form(path: Path, stream: BinaryIO) -> Form:
 
 def _document_form(path: Path, stream: BinaryIO) -> Form:
     try:
-        found = next(ijson.items(stream, "resourceType"), None)
+        found = next(Shallow(stream).items("resourceType"), None)
     except ijson.JSONError:
         raise Refused(
             f"{path} is not valid JSON: it may be cut off, or not what its name says. Export it again."

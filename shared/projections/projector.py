@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from shared.model import SubjectType, TenantId
 from shared.projections.documents import already_says, stamped
-from shared.projections.store import DocumentStore, Stored
+from shared.projections.store import Contended, DocumentStore, Stored
 from shared.projections.subjects import confirm, read_truth, where_unconfirmed
 
 YOUNG_S = 0.2
@@ -34,8 +34,8 @@ class Projected(StrEnum):
     HEAD_UNKNOWN = "head_unknown"
 
 
-class StillContended(Exception):
-    """The document changed under every try. The outbox row stays, so it will be told again."""
+class StillContended(Contended):
+    """The document changed under every try."""
 
 
 def project(
@@ -52,7 +52,8 @@ def project(
 
     HEAD_UNKNOWN: the document holds a ledger head that is no row of the chain. Nothing is written, for what
     the screens show may be all that is left of the truth; the outbox row stays until a person has looked.
-    Raises what the stores raise, and StillContended.
+    Raises what the stores raise, and StillContended. After Contended the outbox row stays, so it will be told
+    again.
     """
     path = where_unconfirmed(engine, tenant_id, subject_type, subject)
     if path is None:

@@ -21,6 +21,10 @@ class Stored(NamedTuple):
     update_time: datetime
 
 
+class Contended(Exception):
+    """Somebody else held the document for as long as a write may take; nothing is known to be written."""
+
+
 class DocumentStore(Protocol):
     """Where projections are kept."""
 
@@ -28,7 +32,10 @@ class DocumentStore(Protocol):
         """The document at ``path``, None when there is none."""
 
     def write_if_unchanged(self, path: str, content: Mapping[str, Any], previous: Stored | None) -> bool:
-        """Replaces every top-level key, or makes the document; False when it is not ``previous`` any more."""
+        """Replaces every top-level key, or makes the document; False when it is not ``previous`` any more.
+
+        Raises Contended.
+        """
 
 
 class FirestoreDocuments:
@@ -41,7 +48,13 @@ class FirestoreDocuments:
 
     def write_if_unchanged(self, path: str, content: Mapping[str, Any], previous: Stored | None) -> bool:
         """Writes under a precondition within the outside time-out."""
-        from google.api_core.exceptions import AlreadyExists, FailedPrecondition, NotFound
+        from google.api_core.exceptions import (
+            Aborted,
+            AlreadyExists,
+            DeadlineExceeded,
+            FailedPrecondition,
+            NotFound,
+        )
 
         reference, timeout_s = _client().document(path), settings().outside_timeout_s
         try:
@@ -52,6 +65,9 @@ class FirestoreDocuments:
                 reference.update(content, option=unchanged, timeout=timeout_s, retry=None)
         except (AlreadyExists, FailedPrecondition, NotFound):
             return False
+        except (Aborted, DeadlineExceeded) as error:
+            # Whoever may read a document can hold it, in a transaction that they do not end.
+            raise Contended from error
         return True
 
 

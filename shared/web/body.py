@@ -11,17 +11,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import flask
 import msgspec
-from werkzeug.exceptions import ClientDisconnected
 
 from shared.errors import BodyTooLarge, MalformedRequest, QueryTooLong, UnsupportedMediaType
+from shared.web import arrival
 
 MAX_BODY = 64 * 1024
 MAX_DEPTH = 16
 """Objects and lists within each other, the body's own among them."""
 MAX_QUERY = 8 * 1024
 MAX_PARAMETERS = 64
-# Cloud Run takes no more than this over HTTP/1.
-_MAX_DRAINED = 32 * 1024 * 1024
+# Of a caller who is signed in all is heard out that Cloud Run takes over HTTP/1; of any other, a little.
+_MOST_HEARD = 32 * 1024 * 1024
+_HEARD_WITHIN_S = 10.0
+_MOST_DROPPED = 1024 * 1024
+_DROPPED_WITHIN_S = 1.0
 
 _TOO_DEEP = f"The request body may hold at most {MAX_DEPTH} objects and lists within each other."
 _TWICE = "The request body holds an object that names a member twice."
@@ -49,13 +52,15 @@ def repeated_parameters(request: flask.Request, known: Sequence[str]) -> list[st
 
 
 def drop_rest(request: flask.Request) -> None:
-    """Reads what a request still sends without keeping it.
+    """Reads on for a moment what a request still sends, without keeping it; after this nobody can.
 
     A server that closes while the client is still sending resets the connection, and the client never sees
-    the answer. The framework would read it as well, but into memory: 32 MiB of anybody's, token or none.
+    the answer. Who sends more, or slowly, may be anybody, and is not waited for: the server then closes.
     """
-    with contextlib.suppress(ClientDisconnected, OSError):
-        _read(request, keep=0)
+    with contextlib.suppress(MalformedRequest):
+        for _ in arrival.pieces(request, most=_MOST_DROPPED, within_s=_DROPPED_WITHIN_S):
+            pass
+    arrival.close(request)
 
 
 def _measure_query(query: bytes) -> None:
@@ -105,24 +110,13 @@ def _refuse_twice(members: list[tuple[str, object]]) -> None:
 
 
 def _read_body(request: flask.Request) -> bytes:
-    try:
-        body, length = _read(request, keep=MAX_BODY)
-    except (ClientDisconnected, OSError):
-        raise MalformedRequest from None
-    if length > MAX_BODY:
-        raise BodyTooLarge
-    return body
-
-
-def _read(request: flask.Request, *, keep: int) -> tuple[bytes, int]:
-    """The body, whole unless it is longer than ``keep``, and its length."""
-    # The framework's own limit answers with HTML; ours is lower and counts what really comes, also
-    # when no length was announced.
-    request.max_content_length = None
     body = bytearray()
     length = 0
-    while length <= _MAX_DRAINED and (chunk := request.stream.read(MAX_BODY)):
-        length += len(chunk)
-        if length <= keep:
-            body += chunk
-    return bytes(body), length
+    for piece in arrival.pieces(request, most=_MOST_HEARD, within_s=_HEARD_WITHIN_S):
+        length += len(piece)
+        if length <= MAX_BODY:
+            body += piece
+    if length > MAX_BODY:
+        raise BodyTooLarge
+    arrival.close(request)
+    return bytes(body)

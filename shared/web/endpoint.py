@@ -22,7 +22,7 @@ from shared.security.identity import Identity, verify_token
 from shared.web.body import drop_rest, read_raw, repeated_parameters
 from shared.web.cors import answer_options, origin_headers, refuse_other_origins
 from shared.web.fields import IDEMPOTENCY_KEY, read_fields, read_idempotency_key, refuse
-from shared.web.logging import LogCode, log, log_context
+from shared.web.logging import LogCode, log, log_caller, log_context
 from shared.web.messages import Request
 from shared.web.rate import heed_rate
 from shared.web.registry import Endpoint, Q, R
@@ -117,6 +117,7 @@ def _read_call(spec: Endpoint[Q, R], request: flask.Request, correlation_id: Cor
     if request.method not in spec.methods:
         raise MethodNotAllowed(spec.methods)
     identity = _identify(request.headers.get("Authorization"))
+    log_caller(identity.tenant_id, identity.user_id)
     heed_rate(identity)
     message, errors = read_fields(spec.request, read_raw(request), from_query=request.method == "GET")
     repeated = repeated_parameters(request, spec.request.__struct_fields__)

@@ -49,6 +49,7 @@ class LogCode(Enum):
     PROJECTION_READ_FAILED = ("WARNING", "Firestore could not be read; Postgres answered alone.")
     PROJECTED = ("INFO", "A subject was projected.")
     NOTHING_TO_PROJECT = ("DEBUG", "Firestore already had what a message was about.")
+    PROJECTION_CONTENDED = ("WARNING", "A document was held by somebody else; the relay will do it again.")
     PROJECTION_FAILED = ("ERROR", "A subject could not be projected; it will be tried again.")
     PROJECTION_HEAD_UNKNOWN = ("ERROR", "A document holds a ledger head that is not in the chain.")
     MESSAGE_REFUSED = ("ERROR", "A message is not one of ours.")

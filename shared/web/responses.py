@@ -17,6 +17,7 @@ from shared.errors import (
     UnsupportedMediaType,
 )
 from shared.model import CorrelationId
+from shared.web.body import drop_rest
 from shared.web.logging import LogCode, log, log_context
 from shared.web.problems import PROBLEM_TYPE, problem_body, problem_headers
 
@@ -89,6 +90,7 @@ def harden(max_body: int | None = None) -> None:
 def _answer_error(error: Exception) -> flask.Response:
     """What our own code did not answer: a request that the framework could not take, or an error of ours."""
     request = flask.request
+    drop_rest(request)
     correlation_id = read_correlation_id(request.headers.get)
     with log_context(correlation_id, request.headers.get):
         problem = _as_problem(error)

@@ -34,7 +34,7 @@ class Server:
 
     def ask(self, request: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
         """Sends a request line and headers as they are, over a connection of their own."""
-        lines = [request, "Host: here", "Connection: close", f"Content-Length: {len(body)}"]
+        lines = [request, "Host: localhost", "Connection: close", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
             connection.sendall("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)

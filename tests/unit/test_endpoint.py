@@ -196,6 +196,8 @@ def test_one_line_says_how_a_request_went(capsys: pytest.CaptureFixture[str]) ->
         "code": "request_answered",
         "correlation_id": response.headers["X-Correlation-Id"],
         "logging.googleapis.com/trace": f"projects/{PROJECT}/traces/{trace}",
+        "tenant_id": str(TENANT),
+        "user_id": str(USER),
         "endpoint": "mini/ack",
         "status": 200,
     }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
@@ -51,3 +52,25 @@ def test_its_own_pages_are_got_and_nothing_else() -> None:
 
 def test_it_says_that_it_is_up() -> None:
     assert client.get("/healthz").get_json() == {"ok": True}
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:8080", "localhost", "LOCALHOST:5", "[::1]", "[::1]:8080"]
+)
+def test_it_answers_to_this_machines_own_names(host: str) -> None:
+    assert client.get("/healthz", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example"),
+        *("evil.example@127.0.0.1", "127.0.0.1:8080:1", "127.0.0.1 evil.example", "::1", "0", ""),
+    ],
+)
+def test_a_name_of_the_web_that_leads_to_this_machine_is_refused(host: str) -> None:
+    for path in ("/api/v1/mini/status", "/healthz", "/openapi.json", "/none"):
+        answer = client.get(path, environ_overrides={"HTTP_HOST": host})
+        assert answer.status_code == 421
+        assert answer.mimetype == "application/problem+json"
+        assert answer.get_json()["detail"] == "Call the local stack as 127.0.0.1, [::1] or localhost."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,51 @@ def test_a_bundle_that_breaks_off_gives_what_came_before(tmp_path: Path) -> None
         ("entry 1", "Patient"),
         ("entry 2", "is not valid JSON, the rest of the file was not read"),
     ]
+
+
+def nested(depth: int) -> dict[str, Any]:
+    """A patient whose objects and lists lie ``depth`` deep."""
+    inner: list[Any] = []
+    for _ in range(depth - 2):
+        inner = [inner]
+    return {"resourceType": "Patient", "x": inner}
+
+
+def test_what_is_too_deep_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
+    deep = "holds more than 64 objects and lists within each other"
+    for indent in (None, 2):
+        # An entry lies within a list within the bundle.
+        document = bundle(nested(61), nested(62), coverage(1), base=None)
+        document = {"meta": nested(100), **document}
+        path = tmp_path / f"bundle{indent}.json"
+        path.write_text(json.dumps(document, indent=indent))
+        assert told(read_all(path)) == [("entry 1", "Patient"), ("entry 2", deep), ("entry 3", "Coverage")]
+    lines = write_lines(tmp_path / "all.ndjson", nested(64), nested(65), bundle(nested(63)), coverage(1))
+    assert [what for _, what in told(read_all(lines))] == ["Patient", deep, deep, "Coverage"]
+    for depth, what in ((64, "Patient"), (65, deep)):
+        alone = tmp_path / f"{depth}.json"
+        alone.write_text(json.dumps(nested(depth), indent=1))
+        assert told(read_all(alone)) == [("", what)]
+
+
+@pytest.mark.parametrize("before", ['{"resourceType": "Bundle", "entry": [', '{\n"entry": ['])
+def test_lists_within_lists_without_end_cost_little(tmp_path: Path, before: str) -> None:
+    path = tmp_path / "deep.json"
+    many = 20_000
+    path.write_text(
+        before
+        + '{"resource": {"resourceType": "Patient", "x": '
+        + "[" * many
+        + "]" * many
+        + '}}, {"resource": {"resourceType": "Coverage"}}], "resourceType": "Bundle"}'
+    )
+    tracemalloc.start()
+    items = read_all(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [str(item.place) for item in items] == ["entry 1", "entry 2"]
+    assert isinstance(items[0], Broken)
+    assert most < 20_000_000
 
 
 def test_one_resource_alone_is_a_file_too(tmp_path: Path) -> None:

@@ -109,8 +109,19 @@ def test_nobody_else_can_look_into_the_folder_of_a_stack(tmp_path: Path) -> None
     assert made.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_folder_that_was_there_stays_as_it_was(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    StateFolder(tmp_path).secret("master-secret")
-    assert tmp_path.stat().st_mode & 0o777 == 0o755
+@pytest.mark.parametrize("mode", [0o755, 0o777])
+def test_nor_into_one_that_was_there_once_a_stack_holds_it(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    folder = StateFolder(tmp_path)
+    assert tmp_path.stat().st_mode & 0o777 == mode
+    with folder.held():
+        assert tmp_path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_is_everybodys_stays_so_and_each_secret_in_it_is_private(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    folder = StateFolder(tmp_path)
+    with folder.held():
+        folder.secret("master-secret")
+    assert tmp_path.stat().st_mode & 0o7777 == 0o1777
     assert (tmp_path / "master-secret").stat().st_mode & 0o777 == 0o600

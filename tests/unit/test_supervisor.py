@@ -73,6 +73,16 @@ def test_what_a_part_writes_is_logged_raw_and_shown_with_its_name(
     assert (tmp_path / "part.log").read_text() == f"{line}\n"
 
 
+def test_what_a_part_writes_is_for_nobody_else_to_read(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    supervisor = Supervisor(log_folder=logs, screen=Screen(Console(file=io.StringIO())), restart=False)
+    supervisor.start(part(f"print('hello', flush=True); {SLEEPS}"))
+    assert eventually((logs / "part.log").exists)
+    supervisor.stop()
+    assert logs.stat().st_mode & 0o777 == 0o700
+    assert (logs / "part.log").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_part_that_ends_while_it_starts_is_a_failure_that_says_how(make: Callable[..., Supervisor]) -> None:
     with pytest.raises(PartFailed, match="part ended with status 3 while it was starting"):
         make().start(part("raise SystemExit(3)", is_ready=lambda: False))

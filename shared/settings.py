@@ -109,13 +109,13 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         pubsub_topic=environ.get("PUBSUB_TOPIC", "mobius-events"),
         allowed_origins=_origins(environ),
         emulated=emulated,
-        pool_size=int(_number(environ, "DATABASE_POOL_SIZE", 5, 1, 100)),
+        pool_size=_whole(environ, "DATABASE_POOL_SIZE", 5, 1, 100),
         pool_timeout_s=_number(environ, "DATABASE_POOL_TIMEOUT_S", 2, 0.05, 60),
         statement_timeout_s=_number(environ, "DATABASE_STATEMENT_TIMEOUT_S", 5, 0.1, 3600),
         lock_timeout_s=_number(environ, "DATABASE_LOCK_TIMEOUT_S", 3, 0.05, 60),
         outside_timeout_s=_number(environ, "OUTSIDE_TIMEOUT_S", 2, 0.05, 60),
         rate_per_user_s=_number(environ, "RATE_LIMIT_PER_USER_S", 20, 0.1, 1_000_000),
-        rate_burst=int(_number(environ, "RATE_LIMIT_BURST", 100, 1, 1_000_000)),
+        rate_burst=_whole(environ, "RATE_LIMIT_BURST", 100, 1, 1_000_000),
         log_level=_choice(environ, "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
     )
 
@@ -153,6 +153,13 @@ def _origins(environ: Mapping[str, str]) -> tuple[str, ...]:
                 "without a path; '*' is not an origin."
             )
     return origins
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    value = _number(environ, name, default, low, high)
+    if value != int(value):
+        raise SettingsError(f"{name} must be a whole number from {low} to {high}.")
+    return int(value)
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:

@@ -61,11 +61,12 @@ class ApplicationForbidden(Forbidden):
 
 
 class Doing(Enum):
-    """What a caller is about to do: what it takes differs."""
+    """What a caller is about to do with a surface: what it takes differs."""
 
     ACTS = "acts"
     LOOKS = "looks"
-    LEAVES = "leaves"
+    NEITHER = "neither"
+    """What the surface's own permission is not asked for: to leave it, to break its glass, to audit that."""
 
 
 class StillShows(Exception):
@@ -116,12 +117,12 @@ class CoreBase:
 
         Raises InactiveUser or Unauthenticated; Forbidden for a role that may not use the surface, or from a
         site or application that Mini may not be on. Who looks is told by Mini's answer that it is hidden, and
-        may look into Sidecar after breaking the glass. Whoever leaves is let go.
+        may look into Sidecar after breaking the glass. Who does neither is not asked for the surface at all.
         """
         actor = admit(reading.actor, caller.identity)
         policy = policy_in(uow, caller.tenant_id, reading.policy_version)
         looks = doing is Doing.LOOKS
-        if doing is Doing.LEAVES:
+        if doing is Doing.NEITHER:
             return actor, policy
         if caller.surface is Surface.SIDECAR:
             if not (looks and glass_broken_until(reading, actor, policy)):

@@ -11,7 +11,13 @@ from shared.core.base import Doing, existing, glass_broken_until, permit
 from shared.core.surfacing import Surfacing
 from shared.ledger.events import GlassBroken
 from shared.model import BreakGlassId
-from shared.persistence.break_glass import BrokenGlassPlace, read_broken_glass, write_broken_glass
+from shared.persistence.break_glass import (
+    BrokenGlassPlace,
+    BrokenGlassReading,
+    is_said_already,
+    read_broken_glass,
+    write_broken_glass,
+)
 from shared.persistence.patients import read_patient
 from shared.persistence.unit_of_work import unit_of_work
 from shared.persistence.visits import write_visit
@@ -25,8 +31,8 @@ class Glass(Surfacing):
     def break_glass(self, caller: Caller, asked: BreakGlass) -> datetime:
         """Opens one patient's state, history and notes to the caller; returns until when.
 
-        What the caller may do does not change, only what they see. Where the glass is broken already, nothing
-        is written. Raises RoleForbidden where the policy does not let the role do this, NotFound for an
+        What the caller may do does not change, only what they see. To say the same again soon writes nothing.
+        Raises RoleForbidden where the policy does not let the role do this, NotFound for an
         unknown patient.
         """
 
@@ -34,10 +40,13 @@ class Glass(Surfacing):
             with unit_of_work(self._engine, caller.tenant_id, lock=asked.patient_key) as uow:
                 reading = read_patient(uow, caller.tenant_id, caller.asking, asked.patient_key)
                 # Not the surface's own permission: it may be just what is kept from the role.
-                actor, policy = self._admitted(uow, caller, reading, Doing.LEAVES)
+                actor, policy = self._admitted(uow, caller, reading, Doing.NEITHER)
                 permit(policy.allowlist.permissions.break_glass, actor)
                 state = existing(reading)
-                if broken := glass_broken_until(reading, actor, policy):
+                broken = glass_broken_until(reading, actor, policy)
+                if broken and is_said_already(
+                    uow, caller.tenant_id, actor, state.patient_context_id, asked.reason, asked.explanation
+                ):
                     return broken
                 event = GlassBroken(
                     break_glass_id=BreakGlassId(uuid7()),
@@ -58,7 +67,7 @@ class Glass(Surfacing):
                     uow,
                     caller.tenant_id,
                     break_glass_id=event.break_glass_id,
-                    user_id=actor.user_id,
+                    actor=actor,
                     patient_context_id=state.patient_context_id,
                     surface=caller.surface,
                     reason=asked.reason,
@@ -75,13 +84,21 @@ class Glass(Surfacing):
         self, caller: Caller, *, limit: int, before: BrokenGlassPlace | None
     ) -> BrokenGlassPage:
         """Who has broken the glass here, the newest first. Raises RoleForbidden for all but auditors."""
-        with unit_of_work(self._engine, caller.tenant_id) as uow:
-            reading = read_broken_glass(uow, caller.tenant_id, caller.asking, limit=limit + 1, before=before)
-            actor, policy = self._admitted(uow, caller, reading)
-            permit(policy.allowlist.permissions.audit, actor)
-            told = self._stay(uow, caller, reading, actor, policy)
-        self._tell(caller, invocation_id=told)
-        has_more, shown = len(reading.broken) > limit, reading.broken[:limit]
+
+        def read(caller: Caller) -> BrokenGlassReading:
+            with unit_of_work(self._engine, caller.tenant_id) as uow:
+                reading = read_broken_glass(
+                    uow, caller.tenant_id, caller.asking, limit=limit + 1, before=before
+                )
+                # An auditor need not work with patients.
+                actor, policy = self._admitted(uow, caller, reading, Doing.NEITHER)
+                permit(policy.allowlist.permissions.audit, actor)
+                told = self._stay(uow, caller, reading, actor, policy)
+            self._tell(caller, invocation_id=told)
+            return reading
+
+        broken = self._settled(caller, read).broken
+        has_more, shown = len(broken) > limit, broken[:limit]
         place = None
         if has_more:
             place = BrokenGlassPlace(created_at=shown[-1].created_at, break_glass_id=shown[-1].break_glass_id)

@@ -29,7 +29,7 @@ from shared.persistence.changes import Change, NewAssignment, write_change
 from shared.persistence.panel import InboxPlace, read_inbox, read_item
 from shared.persistence.patients import read_patient
 from shared.persistence.pending import absent_users, clear_due, clear_reassess, postpone_reassess
-from shared.persistence.readings import Inbox, InboxReading
+from shared.persistence.readings import NOTHING_OPEN, Inbox, InboxReading
 from shared.persistence.unit_of_work import unit_of_work
 from shared.steps import created, events_of, unanswered
 from shared.views import Caller, InboxPage, System
@@ -227,7 +227,7 @@ class Pickup(Surfacing):
             return reading
 
         reading = self._settled(caller, read)
-        inbox = reading.inbox or Inbox(open_count=0, assignments=())
+        inbox = reading.inbox or NOTHING_OPEN
         has_more, listed = len(inbox.assignments) > limit, inbox.assignments[:limit]
         last = listed[-1] if has_more else None
         return InboxPage(

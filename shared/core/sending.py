@@ -133,7 +133,7 @@ class Sending(Surfacing):
                 reading = read_patient(uow, caller.tenant_id, caller.asking, patient_key)
                 # Where a surface was just taken from a role, it is let go all the same.
                 ends = kind is InteractionKind.CLOSED or kind in _LEAVING
-                doing = Doing.LEAVES if ends else Doing.ACTS
+                doing = Doing.NEITHER if ends else Doing.ACTS
                 actor, policy = self._admitted(uow, caller, reading, doing)
                 if patient_key is not None:
                     existing(reading)

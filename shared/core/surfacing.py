@@ -76,7 +76,7 @@ class Surfacing(CoreBase):
         """
         with unit_of_work(self._engine, caller.tenant_id, lock=patient_key) as uow:
             reading = read_patient(uow, caller.tenant_id, caller.asking, patient_key)
-            actor, policy = self._admitted(uow, caller, reading, Doing.LEAVES)
+            actor, policy = self._admitted(uow, caller, reading, Doing.NEITHER)
             state, tab = existing(reading), shown_in(reading)
             payloads = list(also)
             showed = tab is not None and tab.shows == state.patient_context_id

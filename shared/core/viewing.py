@@ -27,12 +27,12 @@ from shared.ledger.events import UserInteracted, UserSearched
 from shared.model import Actor, InteractionKind, PatientKey, PatientState, Surface
 from shared.persistence.panel import read_for_panel, read_history
 from shared.persistence.patients import read_patient
-from shared.persistence.readings import HistoryReading, PanelReading, PastEvent, PatientReading
+from shared.persistence.readings import NOTHING_OPEN, HistoryReading, PanelReading, PastEvent, PatientReading
 from shared.persistence.search import search_patients
 from shared.persistence.unit_of_work import UnitOfWork, unit_of_work
 from shared.persistence.visits import write_visit
 from shared.security.patient_keys import external_id_hash
-from shared.security.search_terms import may_be_searched, normalize_query
+from shared.security.search_terms import normalize_query
 from shared.steps import events_of
 from shared.views import Caller, Found, HistoryPage, PanelView, PatientView
 
@@ -56,12 +56,17 @@ class Viewing(Surfacing):
 
     def get_config(self, caller: Caller) -> PatientView:
         """Who the caller is and what the policy lets them see; about no patient."""
-        with unit_of_work(self._engine, caller.tenant_id) as uow:
-            reading = read_patient(uow, caller.tenant_id, caller.asking, None)
-            actor, policy = self._admitted(uow, caller, reading, Doing.LOOKS)
-            told = self._stay(uow, caller, reading, actor, policy)
-        self._tell(caller, invocation_id=told)
-        return PatientView(actor=actor, policy=policy, display=_display(caller, actor, policy), state=None)
+
+        def read(caller: Caller) -> PatientView:
+            with unit_of_work(self._engine, caller.tenant_id) as uow:
+                reading = read_patient(uow, caller.tenant_id, caller.asking, None)
+                actor, policy = self._admitted(uow, caller, reading, Doing.LOOKS)
+                told = self._stay(uow, caller, reading, actor, policy)
+            self._tell(caller, invocation_id=told)
+            display = _display(caller, actor, policy)
+            return PatientView(actor=actor, policy=policy, display=display, state=None)
+
+        return self._settled(caller, read)
 
     def get_patient_state(
         self, caller: Caller, patient_key: PatientKey | None, *, detected_by: str | None = None
@@ -114,6 +119,7 @@ class Viewing(Surfacing):
                 # A new response is a new event: the history must end with it.
                 with unit_of_work(self._engine, caller.tenant_id) as uow:
                     reading = read(uow)
+            sidecar = looked.policy.allowlist.permissions.sidecar
             return PanelView(
                 actor=looked.actor,
                 policy=looked.policy,
@@ -124,7 +130,8 @@ class Viewing(Surfacing):
                 history=_readable(
                     reading.history, looked.actor, looked.policy, all_of_it=looked.glass_until is not None
                 ),
-                inbox=reading.inbox,
+                # Who sees Sidecar only through broken glass sees one patient, and the inbox is about others.
+                inbox=reading.inbox if is_permitted(sidecar, looked.actor.role) else NOTHING_OPEN,
             )
 
         return self._settled(caller, look)
@@ -159,40 +166,48 @@ class Viewing(Surfacing):
     def search_patients(self, caller: Caller, q: str, limit: int) -> tuple[Found, ...]:
         """Patients by name parts, by digits of a masked id, or by a full external id.
 
-        What a role does not see can't be searched for by it either, but for the full external id. Each search
-        is told to the tenant's ledger: it shows who is a patient here.
+        What a role does not see it can't search by either, but for the full external id: it would read it
+        letter by letter. Each search is told to the tenant's ledger, for it shows who is a patient here.
         """
-        with unit_of_work(self._engine, caller.tenant_id) as uow:
-            reading = read_patient(uow, caller.tenant_id, caller.asking, None)
-            actor, policy = self._admitted(uow, caller, reading)
-            hashes = tuple(
-                (source, external_id_hash(self._master, caller.tenant_id, source, q))
-                for source in policy.allowlist.source_systems
-            )
-            variant = _display(caller, actor, policy).variant
-            by_name = variant.display_name is NameDisplay.FULL
-            terms = normalize_query(q)
-            if not may_be_searched(terms, names=by_name, ids=variant.id_masked):
-                terms = ()
-            found = search_patients(
-                uow, caller.tenant_id, terms=terms, hashes=hashes, limit=limit, by_name=by_name
-            )
-            visit = stay(caller, reading, actor, policy)
-            searched = UserSearched(result_count=len(found), surface=caller.surface)
-            write_visit(
-                uow,
-                caller.tenant_id,
-                visit,
-                invocation_id=invocation_of(reading),
-                context=None,
-                events=events_of(caller, actor.user_id, [searched]),
-            )
-            uow.commit()
-        self._tell(caller, invocation_id=visit.invocation_id if visit else None)
-        return tuple(
-            Found(patient_key=patient.patient_key, snapshot=visible_snapshot(patient.snapshot, variant))
-            for patient in found
-        )
+        terms = normalize_query(q)
+
+        def search(caller: Caller) -> tuple[Found, ...]:
+            with unit_of_work(self._engine, caller.tenant_id) as uow:
+                reading = read_patient(uow, caller.tenant_id, caller.asking, None)
+                actor, policy = self._admitted(uow, caller, reading)
+                variant = _display(caller, actor, policy).variant
+                hashes = tuple(
+                    (source, external_id_hash(self._master, caller.tenant_id, source, q))
+                    for source in policy.allowlist.source_systems
+                )
+                patients = search_patients(
+                    uow,
+                    caller.tenant_id,
+                    terms=terms,
+                    hashes=hashes,
+                    limit=limit,
+                    names=variant.display_name is NameDisplay.FULL,
+                    ids=variant.id_masked,
+                )
+                found = tuple(
+                    Found(patient_key=each.patient_key, snapshot=visible_snapshot(each.snapshot, variant))
+                    for each in patients
+                )
+                visit = stay(caller, reading, actor, policy)
+                searched = UserSearched(result_count=len(found), surface=caller.surface)
+                write_visit(
+                    uow,
+                    caller.tenant_id,
+                    visit,
+                    invocation_id=invocation_of(reading),
+                    context=None,
+                    events=events_of(caller, actor.user_id, [searched]),
+                )
+                uow.commit()
+            self._tell(caller, invocation_id=visit.invocation_id if visit else None)
+            return found
+
+        return self._settled(caller, search)
 
     def _audit_view(self, uow: UnitOfWork, caller: Caller, reading: PatientReading, actor: Actor) -> None:
         """Tells the ledger of a look without a session, each time: there is none that it was first in."""

@@ -6,13 +6,13 @@ import unicodedata
 from typing import NamedTuple
 
 from shared.decisions.finding import Finding
-from shared.decisions.policy import DobDisplay, NameDisplay, Policy, UiVariant
+from shared.decisions.policy import BROKEN_GLASS, DobDisplay, NameDisplay, Policy, UiVariant
 from shared.decisions.policy_fields import ANY
 from shared.model import DeniedReason, ExecutionMode, Frozen, ProceedIndicator, Snapshot, VisibleSnapshot
 
 _LEAST_NAME_FIRST = (NameDisplay.HIDDEN, NameDisplay.INITIALS, NameDisplay.FULL)
 _LEAST_DOB_FIRST = (DobDisplay.HIDDEN, DobDisplay.YEAR, DobDisplay.FULL)
-_BROKEN_GLASS = UiVariant(display_name=NameDisplay.FULL, id_masked=True, dob=DobDisplay.FULL, show_mode=True)
+_EVERYTHING = UiVariant(display_name=NameDisplay.FULL, id_masked=True, dob=DobDisplay.FULL, show_mode=True)
 _BARRIERS = {
     DeniedReason.SITE: "this site",
     DeniedReason.APPLICATION: "this application",
@@ -49,7 +49,7 @@ def decide_display(
     name, variant = variant_for(policy, surrounding.role)
     if glass_broken:
         barriers = tuple(barrier for barrier in barriers if barrier is not DeniedReason.ROLE)
-        name, variant = "broken_glass", _BROKEN_GLASS
+        name, variant = BROKEN_GLASS, _EVERYTHING
     why = tuple(f"Mini doesn't show: the policy doesn't allow {_BARRIERS[barrier]}." for barrier in barriers)
     shown = why or ("Mini shows: the policy allows the site, the application and the role.",)
     named = f"The role {surrounding.role} sees the variant {name}."

@@ -148,6 +148,10 @@ class UiVariant(Checked, frozen=True):
     show_mode: bool
 
 
+BROKEN_GLASS = "broken_glass"
+"""The variant of whoever has broken the glass before a patient: everything."""
+
+
 class UiVariants(Checked, frozen=True):
     """The named variants, and which role gets which; a role that isn't named gets ``default``."""
 
@@ -156,7 +160,9 @@ class UiVariants(Checked, frozen=True):
     default: Name
 
     def contradictions(self) -> Iterator[Problem]:
-        """Every variant that is named exists."""
+        """Every variant that is named exists, and none takes the name of what broken glass shows."""
+        if BROKEN_GLASS in self.variants:
+            yield Problem(path_to("variants", BROKEN_GLASS), "is the name of what broken glass shows")
         named = {"default": self.default}
         named |= {path_to("by_role", role): variant for role, variant in self.by_role.items()}
         for path, variant in named.items():

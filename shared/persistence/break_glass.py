@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import text
 
 from shared.model import (
+    Actor,
     BreakGlassId,
     BreakGlassReason,
     Frozen,
@@ -24,7 +25,7 @@ from shared.persistence.unit_of_work import UnitOfWork
 
 
 class BrokenGlass(Frozen, frozen=True):
-    """One time that somebody opened what the policy keeps from their role; ``user_role`` is today's."""
+    """One time that somebody opened what the policy keeps from their role, ``user_role``."""
 
     break_glass_id: BreakGlassId
     created_at: datetime
@@ -56,9 +57,9 @@ class BrokenGlassReading(SessionedReading, frozen=True):
 
 
 _INSERT = text("""
-INSERT INTO break_glass (tenant_id, break_glass_id, user_id, patient_context_id, surface_type, reason,
-    explanation, created_at, expires_at)
-SELECT :tenant, :id, :user, :context, :surface, :reason, :explanation, n.now,
+INSERT INTO break_glass (tenant_id, break_glass_id, user_id, user_role, patient_context_id, surface_type,
+    reason, explanation, created_at, expires_at)
+SELECT :tenant, :id, :user, :role, :context, :surface, :reason, :explanation, n.now,
     n.now + make_interval(secs => :lasts_s)
 FROM (SELECT clock_timestamp() AS now) n
 RETURNING expires_at
@@ -68,7 +69,7 @@ _READ = text(f"""SELECT json_build_object({SESSIONED}, 'broken', (
     SELECT coalesce(json_agg(b.item), '[]') FROM (SELECT json_build_object(
         'break_glass_id', g.break_glass_id, 'created_at', g.created_at,
         'expires_at', g.expires_at, 'user_id', g.user_id, 'user_display_name', w.display_name,
-        'user_role', w.role, 'patient_key', c.patient_key, 'surface', g.surface_type, 'reason', g.reason,
+        'user_role', g.user_role, 'patient_key', c.patient_key, 'surface', g.surface_type, 'reason', g.reason,
         'explanation', g.explanation) AS item
     FROM break_glass g
     JOIN app_user w ON w.tenant_id = g.tenant_id AND w.user_id = g.user_id
@@ -78,12 +79,43 @@ _READ = text(f"""SELECT json_build_object({SESSIONED}, 'broken', (
     ORDER BY g.created_at DESC, g.break_glass_id DESC LIMIT :limit) b))::text""")
 
 
+# Whoever gives another reason, or comes back late, tells it and has the whole time again.
+_SAID = text("""
+SELECT EXISTS (SELECT 1 FROM break_glass b WHERE b.tenant_id = :tenant AND b.user_id = :user
+    AND b.patient_context_id = :context AND b.user_role = :role AND b.reason = :reason
+    AND b.explanation = :explanation
+    AND b.expires_at > clock_timestamp() + (b.expires_at - b.created_at) / 2)
+""")
+
+
+def is_said_already(
+    uow: UnitOfWork,
+    tenant_id: TenantId,
+    actor: Actor,
+    patient_context_id: PatientContextId,
+    reason: BreakGlassReason,
+    explanation: str,
+) -> bool:
+    """Whether the same was said of this patient, so lately that more than half of the time is left."""
+    return bool(
+        uow.value(
+            _SAID,
+            tenant=tenant_id,
+            user=actor.user_id,
+            role=actor.role,
+            context=patient_context_id,
+            reason=reason.value,
+            explanation=explanation,
+        )
+    )
+
+
 def write_broken_glass(
     uow: UnitOfWork,
     tenant_id: TenantId,
     *,
     break_glass_id: BreakGlassId,
-    user_id: UserId,
+    actor: Actor,
     patient_context_id: PatientContextId,
     surface: Surface,
     reason: BreakGlassReason,
@@ -95,7 +127,8 @@ def write_broken_glass(
         _INSERT,
         tenant=tenant_id,
         id=break_glass_id,
-        user=user_id,
+        user=actor.user_id,
+        role=actor.role,
         context=patient_context_id,
         surface=surface.value,
         reason=reason.value,

@@ -190,7 +190,8 @@ WITH locked AS (SELECT 1), {VISIT}, context AS (
         AND a.assignment_id = CAST(:claimed AS uuid) AND a.status = 'open'
     RETURNING a.assigned_to_user, a.assigned_to_role
 ), reassigned AS (
-    UPDATE assignment a SET assigned_to_user = r.assigned_to_user, assigned_to_role = r.assigned_to_role
+    UPDATE assignment a SET assigned_to_user = r.assigned_to_user, assigned_to_role = r.assigned_to_role,
+        claimed_by = NULL  -- or the claim of who left would count again on the day they come back
     FROM context c, jsonb_to_recordset(CAST(:reassigned AS jsonb)) AS r(assignment_id uuid,
         assigned_to_user uuid, assigned_to_role text)
     WHERE a.tenant_id = c.tenant_id AND a.patient_context_id = c.patient_context_id

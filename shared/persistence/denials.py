@@ -11,26 +11,27 @@ from shared.model import CorrelationId, DeniedReason, Surface, TenantId
 from shared.persistence.readings import Asking
 from shared.persistence.unit_of_work import is_duplicate, unit_of_work
 
-# The event's id is made of what it may be told once for: the session, or what the client calls one, or the
-# day. One that is there already is looked for first: ON CONFLICT would come after the trigger had moved the
-# chain. Of two at once the second fails by the key, whole.
+# The event's id is made of what it may be told once for: the session, or as long as none has begun what the
+# client calls one, on a day. One that is there already is looked for first: ON CONFLICT would come after the
+# trigger had moved the chain. Of two at once the second fails by the key, whole.
 _WRITE = text("""
 WITH told AS (
     SELECT s.session_id, s.invocation_id FROM session s WHERE s.tenant_id = :tenant AND s.user_id = :user
     AND s.client_session_hash = CAST(:session AS bytea) AND s.ended_at IS NULL
 ), once AS (
-    SELECT CAST(md5(concat_ws(':', CAST(:user AS text), coalesce((SELECT CAST(session_id AS text) FROM told),
-        encode(CAST(:session AS bytea), 'hex'), CAST(current_date AS text)),
-        CAST(:reason AS text), CAST(:surface AS text))) AS uuid) AS event_id
+    SELECT CAST(md5(concat_ws(':', CAST(:user AS text), each.what, CAST(:reason AS text),
+        CAST(:surface AS text))) AS uuid) AS event_id, each.place
+    FROM (SELECT CAST(session_id AS text) AS what, 1 AS place FROM told
+        UNION ALL SELECT concat(encode(CAST(:session AS bytea), 'hex'), current_date), 2) each
 )
 INSERT INTO event_log (tenant_id, event_id, event_type, actor_user_id, invocation_id, correlation_id,
     payload_json)
 SELECT t.tenant_id, o.event_id, CAST(:event_type AS text), (SELECT u.user_id FROM app_user u
     WHERE u.tenant_id = t.tenant_id AND u.user_id = :user), (SELECT invocation_id FROM told),
     CAST(:correlation AS uuid), CAST(:payload AS jsonb)
-FROM tenant t, once o
+FROM tenant t, (SELECT event_id FROM once ORDER BY place LIMIT 1) o
 WHERE t.tenant_id = :tenant
-AND NOT EXISTS (SELECT 1 FROM event_log e WHERE e.tenant_id = t.tenant_id AND e.event_id = o.event_id)
+AND NOT EXISTS (SELECT 1 FROM event_log e JOIN once USING (event_id) WHERE e.tenant_id = t.tenant_id)
 """)
 
 

@@ -94,6 +94,7 @@ _GLASS_UNTIL = """(SELECT max(b.expires_at) FROM break_glass b
     JOIN patient_context bc ON bc.tenant_id = b.tenant_id AND bc.patient_context_id = b.patient_context_id
     JOIN app_user bu ON bu.tenant_id = b.tenant_id AND bu.user_id = b.user_id
     WHERE b.tenant_id = :tenant AND b.user_id = :user AND bc.patient_key = :patient_key
+    AND b.user_role = bu.role
     AND b.expires_at > clock_timestamp()
     AND (bu.tokens_valid_after IS NULL OR b.created_at >= bu.tokens_valid_after))"""
 

@@ -115,6 +115,9 @@ class Inbox(Frozen, frozen=True):
     assignments: tuple[Assignment, ...]
 
 
+NOTHING_OPEN = Inbox(open_count=0, assignments=())
+
+
 class HistoryReading(PatientReading, frozen=True):
     """Beside the reading, a stretch of the patient's ledger, the newest first."""
 

@@ -9,13 +9,14 @@ from sqlalchemy import text
 
 from shared.model import Frozen, PatientKey, Snapshot, TenantId
 from shared.persistence.unit_of_work import UnitOfWork
+from shared.security.search_terms import fits
 
 _ENOUGH = 1000
 """Of how many that fit the best are shown: nobody reads on, they type one more letter."""
 
 
 class FoundPatient(Frozen, frozen=True):
-    """A patient that fits, with the newest snapshot's fields."""
+    """A patient that fits, with the newest snapshot's fields; ``by_id``: by the full external id."""
 
     patient_key: PatientKey
     snapshot_version: int
@@ -24,6 +25,7 @@ class FoundPatient(Frozen, frozen=True):
     id_masked: str | None
     dob: date | None
     updated_at: datetime
+    by_id: bool
 
     @property
     def snapshot(self) -> Snapshot:
@@ -62,7 +64,7 @@ SELECT (SELECT coalesce(json_agg(f.item ORDER BY f.place, f.name, f.patient_key)
         SELECT n.place, CASE WHEN :by_name THEN s.display_name END AS name, c.patient_key, json_build_object(
             'patient_key', c.patient_key, 'snapshot_version', s.snapshot_version,
             'display_name', s.display_name, 'id_label', s.id_label, 'id_masked', s.id_masked,
-            'dob', s.dob, 'updated_at', s.created_at) AS item
+            'dob', s.dob, 'updated_at', s.created_at, 'by_id', n.place = 0) AS item
         FROM (SELECT patient_context_id, min(place) AS place FROM fitting GROUP BY 1) n
         JOIN patient_context c ON c.tenant_id = :tenant AND c.patient_context_id = n.patient_context_id
         CROSS JOIN LATERAL (SELECT * FROM patient_snapshot v WHERE v.tenant_id = c.tenant_id
@@ -78,20 +80,28 @@ def search_patients(
     terms: tuple[str, ...],
     hashes: tuple[tuple[str, bytes], ...],
     limit: int,
-    by_name: bool,
+    names: bool,
+    ids: bool,
 ) -> tuple[FoundPatient, ...]:
     """Patients of which each of ``terms`` begins some search term, or whose external id has a given hash.
 
-    ``hashes`` are pairs of source system and hash; who has one comes first, the rest ``by_name`` or in an
-    order that says nothing. Where more than 1,000 fit, the best of 1,000 of them.
+    ``hashes`` are pairs of source system and hash; who has one comes first, the rest by name. Who doesn't see
+    ``names`` or masked ``ids`` finds nobody by them, and the order says nothing of them either. Where more
+    than 1,000 fit, the best of 1,000 of them.
     """
     found = uow.value(
         _SEARCH,
         tenant=tenant_id,
         terms=msgspec.json.encode(terms).decode(),
         hashes=msgspec.json.encode([{"source_system": s, "hash": h.hex()} for s, h in hashes]).decode(),
-        limit=limit,
-        by_name=by_name,
+        limit=limit if names and ids else _ENOUGH,
+        by_name=names,
         enough=_ENOUGH,
     )
-    return msgspec.json.decode(found, type=tuple[FoundPatient, ...])
+    patients = msgspec.json.decode(found, type=tuple[FoundPatient, ...])
+
+    def may_be_found(patient: FoundPatient) -> bool:
+        shown = (patient.display_name if names else None, patient.id_masked if ids else None)
+        return (names and ids) or patient.by_id or fits(terms, *shown)
+
+    return tuple(patient for patient in patients if may_be_found(patient))[:limit]

@@ -440,6 +440,8 @@ break_glass = _tenant_table(
     ("break_glass_id",),
     _uuid("break_glass_id"),
     _uuid("user_id"),
+    # The role that it was kept from: another one starts anew.
+    Column("user_role", Text, ForeignKey("role.name"), nullable=False),
     _uuid("patient_context_id"),
     _text("surface_type"),
     _text("reason"),

@@ -28,12 +28,10 @@ def normalize_query(q: str) -> tuple[str, ...]:
     return tuple(list(terms)[:MAX_QUERY_TERMS])
 
 
-def may_be_searched(terms: tuple[str, ...], *, names: bool, ids: bool) -> bool:
-    """Whether ``terms`` may be looked up by somebody who sees ``names``, or the ``ids`` that are masked.
-
-    Whoever may find by what is hidden reads it letter by letter. What has a digit counts as part of an id.
-    """
-    return all(ids if any(c.isdigit() for c in term) else names for term in terms)
+def fits(typed: tuple[str, ...], display_name: str | None, id_masked: str | None) -> bool:
+    """Whether each term that was typed begins some search term of a patient with this name and masked id."""
+    own = search_terms(display_name, id_masked)
+    return all(any(term.startswith(each) for term in own) for each in typed)
 
 
 def _normalize(text: str) -> str:

@@ -74,6 +74,9 @@ def _measure_query(query: bytes) -> None:
 def _read_object(body: bytes) -> dict[str, object]:
     try:
         raw = msgspec.json.decode(body)
+        # msgspec takes the last of two members of one name, others the first: whoever looked at the body on
+        # its way may have seen another one than we. A second reading that only looks at names costs 3 µs.
+        json.loads(body, object_pairs_hook=_refuse_twice, parse_int=str, parse_float=str)
     except RecursionError:
         raise MalformedRequest(_TOO_DEEP) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -82,9 +85,6 @@ def _read_object(body: bytes) -> dict[str, object]:
         raise MalformedRequest
     if _deeper_than(raw, MAX_DEPTH):
         raise MalformedRequest(_TOO_DEEP)
-    # msgspec takes the last of two members of one name, others the first: whoever looked at the body on
-    # its way may have seen another one than we. A second reading that only looks at names costs 3 µs.
-    json.loads(body, object_pairs_hook=_refuse_twice, parse_int=str, parse_float=str)
     return raw
 
 

@@ -40,7 +40,7 @@ class BreakGlassListRequest(Request, frozen=True, kw_only=True):
 
 
 class BreakGlassUser(Struct, frozen=True, kw_only=True):
-    """Who did it; the role is today's."""
+    """Who did it, and the role that it was kept from."""
 
     user_id: UserId
     display_name: str

@@ -239,10 +239,10 @@ _CLINIC = (
     """INSERT INTO assignment (tenant_id, assignment_id, patient_context_id, system_response_id, reason_code,
         assigned_to_user)
         VALUES (:tenant_id, gen_random_uuid(), :patient_id, :response_id, :word, :user_id)""",
-    """INSERT INTO break_glass (tenant_id, break_glass_id, user_id, patient_context_id, surface_type, reason,
-        explanation, expires_at)
-        VALUES (:tenant_id, gen_random_uuid(), :user_id, :patient_id, 'mini', 'covering', 'on the phone',
-            now() + interval '1 hour')""",
+    """INSERT INTO break_glass (tenant_id, break_glass_id, user_id, user_role, patient_context_id,
+        surface_type, reason, explanation, expires_at)
+        VALUES (:tenant_id, gen_random_uuid(), :user_id, 'biller', :patient_id, 'mini', 'covering',
+            'on the phone', now() + interval '1 hour')""",
     """INSERT INTO event_log (tenant_id, event_id, event_type, payload_json)
         VALUES (:tenant_id, gen_random_uuid(), 'Policy.Published', '{"version": 1}')""",
     """INSERT INTO event_log (tenant_id, event_id, event_type, payload_json, patient_context_id)

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from shared.model import PatientKey
 from tests.integration.product import BY_HAND, MANY, NOTE, Clinic, at_once, new_clinic, problem_of
 
 DESK, COUNSELOR, LEAD = 0, 1, 2
@@ -96,7 +97,17 @@ def test_it_opens_nothing_else(closed: Clinic) -> None:
     for endpoint in ("sidecar/ack", "sidecar/dismiss", "sidecar/inbox", "sidecar/break-glass/list"):
         refused(closed, endpoint, reason="other")
     refused(closed, "sidecar/interaction", kind="opened")
-    assert closed.answer("mini/patient/search", {"q": "a"})["results"][0]["id_masked"] is None
+    (found,) = closed.answer("mini/patient/search", {"q": closed.patients[BY_HAND].external_id})["results"]
+    assert found["id_masked"] is None
+
+
+def test_the_inbox_beside_the_patient_stays_empty(closed: Clinic) -> None:
+    core, key = closed.product.core(), PatientKey(closed.key(MANY))
+    closed.status(MANY, user=LEAD)
+    core.persist_assignment(closed.caller(LEAD), key, "claim", role="front_desk")
+    break_glass(closed)
+    shown = closed.answer("sidecar/state", closed.names(BY_HAND))
+    assert shown["inbox_preview"] == {"open_count": 0, "assignments": []}
 
 
 def test_it_opens_nothing_to_others(closed: Clinic) -> None:
@@ -142,6 +153,19 @@ def test_it_closes_when_the_policy_takes_the_permission_away(closed: Clinic) -> 
     assert closed.status(BY_HAND)["policy"]["glass_broken_until"] is None
 
 
+def test_it_closes_when_the_user_gets_another_role(closed: Clinic) -> None:
+    permissions = {**CLOSED["allowlist"]["permissions"], "break_glass": ["*"], "history": []}
+    closed.publish(**{**CLOSED, "allowlist": {"permissions": permissions}})
+    break_glass(closed)
+    closed.answer("sidecar/history", {"patient_key": closed.key(BY_HAND)})
+    closed.sql(
+        "UPDATE app_user SET role = 'financial_counselor' WHERE tenant_id = :tenant AND user_id = :user",
+        user=closed.users[DESK].user_id,
+    )
+    refused(closed, "sidecar/history")
+    assert entries(closed)[0]["user"]["role"] == "front_desk"
+
+
 def test_it_closes_when_the_sign_in_is_revoked(closed: Clinic) -> None:
     break_glass(closed)
     # A second ago: the tokens of this test are made anew for each call, and count in whole seconds.
@@ -172,6 +196,22 @@ def test_it_is_told_in_the_patients_chain_without_the_explanation(closed: Clinic
     }
     assert closed.chain_holds(BY_HAND)
     assert row.explanation == WHY["explanation"]
+
+
+def test_who_says_something_else_tells_it_and_has_the_whole_time_again(closed: Clinic) -> None:
+    first = break_glass(closed)
+    other = {**closed.names(BY_HAND), "reason": "supervision", "explanation": "Now she wants to complain."}
+    assert closed.answer("sidecar/break-glass", other)["glass_broken_until"] > first
+    assert [entry["reason"] for entry in entries(closed)] == ["supervision", "emergency"]
+    assert closed.told(BY_HAND).count("Glass.Broken") == 2
+
+
+def test_who_has_little_time_left_gets_the_whole_again(clinic: Clinic) -> None:
+    clinic.publish(**CLOSED, timeouts={"break_glass_s": 2})
+    first = break_glass(clinic)
+    clinic.sql("SELECT pg_sleep(1.1)")
+    assert break_glass(clinic) > first
+    assert clinic.count("break_glass") == 2
 
 
 def test_breaking_it_again_writes_nothing_also_at_the_same_moment(closed: Clinic) -> None:
@@ -243,6 +283,14 @@ def test_auditors_read_who_when_whom_and_why_the_newest_first(closed: Clinic) ->
     assert (oldest["reason"], oldest["explanation"]) == (WHY["reason"], WHY["explanation"])
     for user_number in (DESK, COUNSELOR):
         refused(closed, "sidecar/break-glass/list", user=user_number)
+
+
+def test_an_auditor_need_not_work_with_patients(closed: Clinic) -> None:
+    permissions = {"sidecar": ["front_desk"], "break_glass": ["front_desk"], "audit": ["billing_lead"]}
+    closed.publish(allowlist={"roles": ["front_desk"], "permissions": permissions})
+    break_glass(closed)
+    assert len(entries(closed)) == 1
+    refused(closed, "sidecar/state", user=LEAD)
 
 
 def test_auditors_page_through_it(closed: Clinic) -> None:

@@ -276,6 +276,16 @@ def test_to_say_again_what_was_said_of_an_earlier_response_is_an_override(clinic
         assert answer.status_code == status
 
 
+def test_who_is_refused_before_a_session_and_in_it_is_told_of_once(clinic: Clinic) -> None:
+    clinic.publish(allowlist={"permissions": {"dismiss": LEAD}})
+    body = {**clinic.names(BY_HAND), "reason": "other"}
+    for _ in range(2):
+        problem_of(clinic.post("mini/dismiss", body), 403)
+        clinic.status(BY_HAND)
+    problem_of(clinic.post("mini/dismiss", body), 403)
+    assert denials(clinic) == [("role", "mini", clinic.users[0].user_id)]
+
+
 def test_who_is_refused_in_another_session_is_told_of_again_though_none_began(clinic: Clinic) -> None:
     clinic.publish(allowlist={"permissions": {"sidecar": LEAD, "break_glass": []}})
     for session in ("s-1", "s-2", "s-2", "s-3", "s-1"):

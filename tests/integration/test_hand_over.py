@@ -169,6 +169,17 @@ def test_disabling_hands_over_what_is_open_about_every_patient(clinic: Clinic) -
     assert inbox_document(clinic, DESK)["open_count"] == 0
 
 
+def test_a_claim_does_not_come_back_with_who_made_it(clinic: Clinic) -> None:
+    clinic.publish(notifications={"assign": {"coverage": {"role": "front_desk"}}})
+    opened(clinic, BY_HAND, "coverage", user=DESK)
+    (item,) = clinic.rows("assignment")
+    clinic.product.core().claim_assignment(clinic.caller(DESK), item.assignment_id)
+    done(disable(clinic, DESK))
+    done(mobius(clinic, "enable", str(clinic.users[DESK].user_id)))
+    (item,) = clinic.rows("assignment")
+    assert (item.assigned_to_role, item.claimed_by) == ("front_desk", None)
+
+
 def test_an_interrupted_handing_over_goes_on_when_the_command_is_run_again(clinic: Clinic) -> None:
     for number in (BY_HAND, MANY, INACTIVE):
         opened(clinic, number, "coverage", user=DESK)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from tests.integration.product import BY_HAND, GREEN, Clinic
+from tests.integration.product import BY_HAND, GREEN, Clinic, at_once
 
 
 def found(clinic: Clinic, q: str, **fields: Any) -> list[str]:
@@ -86,6 +87,33 @@ def test_what_a_role_does_not_see_it_does_not_find_by(clinic: Clinic) -> None:
         assert found(clinic, f"{name} {digits}") == []
         # Who has the whole id from elsewhere has the patient before them.
         assert found(clinic, patient.external_id) == [key]
+
+
+def test_an_id_of_letters_is_an_id_and_a_name_with_digits_is_a_name(clinic: Clinic) -> None:
+    odd = {"name": "Abel832", "id": "····QXYZ", "context": clinic.context(BY_HAND)}
+    clinic.sql(
+        """INSERT INTO patient_snapshot (tenant_id, patient_context_id, snapshot_version, display_name,
+            id_label, id_masked) VALUES (:tenant, :context, 2, :name, 'MRN', :id)""",
+        **odd,
+    )
+    clinic.sql(
+        """INSERT INTO patient_search_term (tenant_id, patient_context_id, term)
+            VALUES (:tenant, :context, 'abel832'), (:tenant, :context, 'qxyz')""",
+        context=odd["context"],
+    )
+    assert found(clinic, "qxy") == found(clinic, "abel8") == [clinic.key(BY_HAND)]
+    for shown, ids, seen, hidden in (("full", False, "abel8", "qxy"), ("hidden", True, "qxy", "abel8")):
+        variant = {"display_name": shown, "id_masked": ids, "dob": "full", "show_mode": True}
+        clinic.publish(ui_variants={"variants": {"desk": variant}})
+        assert found(clinic, seen) == [clinic.key(BY_HAND)]
+        assert found(clinic, hidden) == []
+
+
+def test_first_requests_of_a_tab_at_once_are_all_answered(clinic: Clinic) -> None:
+    ask = {"mini/patient/search": {"q": "a"}, "mini/config": {}}
+    for number, (endpoint, body) in enumerate(ask.items()):
+        calls = [partial(clinic.answer, endpoint, {**body, "session_id": f"tab-{number}"})] * 8
+        assert len(at_once(calls)) == 8
 
 
 def test_the_order_of_what_is_found_says_nothing_of_hidden_names(clinic: Clinic) -> None:

@@ -9,6 +9,7 @@ import tracemalloc
 import pytest
 from werkzeug.test import TestResponse
 
+from shared.errors import MalformedRequest
 from shared.web import body as limits
 from tests.unit.endpoint_calls import (
     ACK,
@@ -119,6 +120,14 @@ def test_more_is_refused_with_a_sentence_that_names_the_limit(depth: int) -> Non
     closing = "".join("}" if level % 2 else "]" for level in reversed(range(depth - 1)))
     problem = problem_of(post("ack", f'{{"later": {opening}1{closing}}}'.encode()), 400)
     assert problem["detail"] == "The request body may hold at most 16 objects and lists within each other."
+
+
+def test_around_the_depth_where_python_gives_up_nothing_but_a_refusal_comes() -> None:
+    # The second reading takes a few more frames than the first; a member that is overwritten is only in it.
+    for depth in range(850, 1050):
+        overwritten = f'{{"later": {"[" * depth}{"]" * depth}, "later": 5}}'
+        with pytest.raises(MalformedRequest):
+            limits._read_object(overwritten.encode())
 
 
 def test_a_wide_body_is_not_a_deep_one() -> None:

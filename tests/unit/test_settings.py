@@ -38,6 +38,7 @@ def test_three_variables_are_enough() -> None:
         ("ALLOWED_ORIGINS", "https://clinic.example/path"),
         ("DATABASE_POOL_SIZE", "many"),
         ("DATABASE_POOL_SIZE", "0"),
+        ("RATE_LIMIT_BURST", "1.9"),
         ("DATABASE_LOCK_TIMEOUT_S", "-1"),
         ("LOG_LEVEL", "LOUD"),
         ("RATE_LIMIT_PER_USER_S", "none"),

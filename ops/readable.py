@@ -26,7 +26,8 @@ _PART_COLOURS = {
     "scheduler": "cyan",
 }
 # What every line carries and nobody reads while watching; the log file has it.
-_UNSHOWN = {"severity", "message", "code", "time"}
+# Who called is in the log files; here it would only make each line longer.
+_UNSHOWN = {"severity", "message", "code", "time", "tenant_id", "user_id"}
 _ALARMING = re.compile(r"\b(WARNING|ERROR|SEVERE|FATAL|PANIC)\b|Exception in thread")
 
 

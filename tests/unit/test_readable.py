@@ -10,7 +10,7 @@ from ops.readable import Event, Screen, is_alarming, read_event
 
 def test_a_json_line_becomes_its_message_and_short_fields() -> None:
     line = (
-        '{"severity":"WARNING","message":"late","time":"2026-01-01","took_ms":4,'
+        '{"severity":"WARNING","message":"late","time":"2026-01-01","user_id":"u","took_ms":4,'
         '"logging.googleapis.com/trace":"t","nested":{"a":1}}'
     )
     assert read_event(line) == Event("WARNING", "late took_ms=4")

@@ -201,7 +201,7 @@ def test_nobody_waits_for_another_tenant(database: Database, theirs: Clinic, cli
         holding.execute(text("UPDATE app_user SET status = status"))
         for table in ("tenant", "patient_context", "invocation", "session", "assignment", "outbox"):
             holding.execute(text(f"SELECT 1 FROM {table} FOR UPDATE"))
-        key = PatientKey(f"{clinic.word}-1")
+        key = PatientKey(f"{clinic.word}-patient-1")
         with unit_of_work(engine, TenantId(clinic.tenant_id), lock=key) as uow:
             assert uow.locked == key
             uow.run(text("SET LOCAL lock_timeout = 1000"))

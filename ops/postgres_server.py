@@ -58,6 +58,8 @@ def postgres_part(*, data: Path, port: int, password: str) -> Part:
             *("-p", str(port)),
             # No Unix socket: its path may be at most 107 bytes, and nobody needs it.
             *("-k", ""),
+            # Every function, tool and test of one machine, each with a pool of its own.
+            *("-c", "max_connections=300"),
             # An error's statement and detail may quote what a client sent.
             *("-c", "log_min_error_statement=panic", "-c", "log_error_verbosity=terse"),
         ),

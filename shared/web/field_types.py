@@ -12,6 +12,10 @@ from msgspec import Meta
 
 from shared.model import PatientKey
 
+# White space to Python or to a browser: of these characters each takes one or two for something.
+_BLANK = r"\s\x1c-\x1f\x85\ufeff"
+_NOT_BLANK = rf"^[{_BLANK}]*[^{_BLANK}\x00][^\x00]*$"
+_LINE = rf"^(?=[\s\S]*[^{_BLANK}])[^\x00-\x1f\x7f]+(?!\n)$"
 # In a pattern "$" also matches before a final line break; "(?!\n)$" doesn't, here and in a browser.
 SessionText = Annotated[
     str,
@@ -54,7 +58,7 @@ ExternalIdText = Annotated[
     Meta(
         min_length=1,
         max_length=128,
-        pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]+(?!\n)$",
+        pattern=_LINE,
         description="1 to 128 characters, not blank and without control characters",
     ),
 ]
@@ -63,7 +67,7 @@ SearchText = Annotated[
     Meta(
         min_length=1,
         max_length=100,
-        pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]+(?!\n)$",
+        pattern=_LINE,
         description="1 to 100 characters, not blank and without control characters",
     ),
 ]
@@ -72,7 +76,7 @@ NoteText = Annotated[
     Meta(
         min_length=1,
         max_length=4000,
-        pattern=r"^\s*[^\s\x00][^\x00]*$",
+        pattern=_NOT_BLANK,
         description="1 to 4,000 characters, not blank and without NUL",
     ),
 ]
@@ -81,7 +85,7 @@ ExplanationText = Annotated[
     Meta(
         min_length=1,
         max_length=1000,
-        pattern=r"^\s*[^\s\x00][^\x00]*$",
+        pattern=_NOT_BLANK,
         description="1 to 1,000 characters, not blank and without NUL",
     ),
 ]
@@ -101,7 +105,7 @@ ChatText = Annotated[
     Meta(
         min_length=1,
         max_length=1000,
-        pattern=r"^\s*[^\s\x00][^\x00]*$",
+        pattern=_NOT_BLANK,
         description="1 to 1,000 characters, not blank and without NUL",
     ),
 ]

@@ -124,7 +124,7 @@ def _read_struct(
             values[field.name] = nested(**inner)
         else:
             try:
-                values[field.name] = msgspec.convert(given, field.type, strict=strict)
+                values[field.name] = msgspec.convert(given, nested, strict=strict)
             except ValidationError:
                 errors.append(FieldError(name, f"must be {describe(field.type)}"))
     return values, errors

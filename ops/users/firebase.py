@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from firebase_admin import App, auth, credentials, exceptions  # type: ignore[import-untyped]
+from firebase_admin import App, auth, credentials, exceptions  # type: ignore[import-untyped]  # it ships no types
 from google.auth.exceptions import GoogleAuthError
 
 from ops.users.identities import ProviderFailed, SignIn

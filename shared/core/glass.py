@@ -32,8 +32,7 @@ class Glass(Surfacing):
         """Opens one patient's state, history and notes to the caller; returns until when.
 
         What the caller may do does not change, only what they see. To say the same again soon writes nothing.
-        Raises RoleForbidden where the policy does not let the role do this, NotFound for an
-        unknown patient.
+        Raises RoleForbidden where the policy does not let the role do this, NotFound for an unknown patient.
         """
 
         def store(caller: Caller) -> datetime:

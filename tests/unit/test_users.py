@@ -168,7 +168,7 @@ def test_of_two_who_create_the_same_user_at_once_both_have_one() -> None:
         return None
 
     super_find = world.identities.find_by_email
-    world.identities.find_by_email = find_too_early  # type: ignore[method-assign]
+    world.identities.find_by_email = find_too_early  # type: ignore[method-assign]  # a fake, for this test
     assert world.create().user_id == UUID(int=5)
     assert list(world.identities.known) == [other.subject]
 

@@ -17,8 +17,8 @@ from ops.installation import (
     refusals,
 )
 from ops.policy.store import stored_policy
-from ops.policy.transaction import transaction
 from ops.response_story import Story, read_story
+from ops.transaction import transaction
 from shared.decisions.display import mode_text, proceed_text
 from shared.decisions.engine import decide
 from shared.decisions.moments import duration_text, moment_text

@@ -7,6 +7,8 @@ from typing import Any, BinaryIO
 
 import ijson  # type: ignore[import-untyped]  # it ships no types
 
+from shared.web.body import deeper_than
+
 MAX_DEPTH = 64
 """Objects and lists within each other, the file's or the line's own among them."""
 
@@ -49,16 +51,5 @@ class Shallow:
 
 
 def is_too_deep(value: object) -> bool:
-    """The same of a value that was read whole: level by level, no recursion."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [inner for each in level for inner in _inside(each)]
-        if not level:
-            return False
-    return True
-
-
-def _inside(container: object) -> list[object]:
-    """The objects and lists of an object or a list."""
-    values = container.values() if isinstance(container, dict) else container
-    return [each for each in values if isinstance(each, dict | list)]  # type: ignore[attr-defined]  # it is one of both
+    """The same of a value that was read whole."""
+    return deeper_than(value, MAX_DEPTH)

@@ -28,8 +28,8 @@ from ops.policy.preview import Impact, counted
 from ops.policy.publication import RATE, Published, base_of, enqueue_patients, publish, says_the_same
 from ops.policy.references import reference_problems
 from ops.policy.store import count_patients, every_patient, newest_version, read_known, stored_policy
-from ops.policy.transaction import transaction
 from ops.readable import Screen
+from ops.transaction import transaction
 from shared.errors import MobiusError
 from shared.model import TenantId
 from shared.persistence.unit_of_work import UnitOfWork

@@ -23,7 +23,7 @@ from ops.policy.store import (
     read_known,
     stored_policy,
 )
-from ops.policy.transaction import transaction
+from ops.transaction import transaction
 from shared.decisions.engine import decide
 from shared.decisions.policy import Policy
 from shared.model import TenantId

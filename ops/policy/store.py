@@ -8,13 +8,12 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Engine, text
-from uuid_utils.compat import uuid7
 
 from ops.installation import Refused
 from ops.policy.document import told
 from ops.policy.preview import Facts
 from ops.policy.references import Known
-from ops.policy.transaction import transaction
+from ops.transaction import tell_ledger, transaction
 from shared.decisions.policy import Policy, PolicyError, encode_policy
 from shared.ledger.events import PolicyPublished
 from shared.model import PatientContextId, TenantId
@@ -80,9 +79,6 @@ _INBOXES = text("""
 INSERT INTO outbox (tenant_id, outbox_id, subject_type, subject, version)
 SELECT u.tenant_id, gen_random_uuid(), 'user', u.user_id, CAST(CAST(pg_current_xact_id() AS text) AS bigint)
 FROM app_user u WHERE u.tenant_id = :tenant""")
-_EVENT = text("""
-INSERT INTO event_log (tenant_id, event_id, event_type, correlation_id, payload_json)
-VALUES (:tenant, :event, :event_type, :correlation, CAST(:payload AS jsonb))""")
 _NOW = text("SELECT now()")
 _REASSESS = text("""
 UPDATE patient_context c
@@ -148,15 +144,7 @@ def insert_policy(uow: UnitOfWork, tenant_id: TenantId, policy: Policy, digest: 
     if not uow.run(_INSERT, tenant=tenant_id, version=policy.version, policy=_json(document)):
         return False
     uow.run(_APPLICATIONS, tenant=tenant_id, names=_json(policy.allowlist.applications))
-    payload = PolicyPublished(version=policy.version, digest=digest)
-    uow.run(
-        _EVENT,
-        tenant=tenant_id,
-        event=uuid7(),
-        event_type=payload.event_type,
-        correlation=uuid7(),
-        payload=_json(payload),
-    )
+    tell_ledger(uow, tenant_id, PolicyPublished(version=policy.version, digest=digest))
     return True
 
 

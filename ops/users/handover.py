@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from ops.installation import Refused
 from ops.policy.document import told
-from ops.policy.transaction import transaction
+from ops.transaction import transaction
 from shared.core import SharedPatientStateCore
 from shared.decisions.policy import PolicyError
 from shared.messaging.codec import Message

@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-import msgspec
 from sqlalchemy import Engine, text
-from uuid_utils.compat import uuid7
 
 from ops.installation import Refused
 from ops.policy.publication import RATE
-from ops.policy.transaction import transaction
+from ops.transaction import tell_ledger, transaction
 from shared.ledger.events import AccessChanged
 from shared.model import Frozen, TenantId, UserId, UserStatus
 from shared.persistence.unit_of_work import UnitOfWork
@@ -80,9 +78,6 @@ WHERE :user = (SELECT m.user_id FROM mini_submission m
     ORDER BY m.submitted_at DESC, m.mini_submission_id DESC LIMIT 1)
 ON CONFLICT (tenant_id, subject_type, subject, version)
 DO UPDATE SET forced = true, outbox_id = excluded.outbox_id""")
-_EVENT = text("""
-INSERT INTO event_log (tenant_id, event_id, event_type, correlation_id, payload_json)
-VALUES (:tenant, :event, :event_type, :correlation, CAST(:payload AS jsonb))""")
 
 
 class StoredStaff:
@@ -118,7 +113,7 @@ class StoredStaff:
                 _ADD, tenant=self.tenant_id, user=user.user_id, role=user.role, name=user.display_name
             )
             if added:
-                self._tell(uow, user)
+                tell_ledger(uow, self.tenant_id, _access(user))
                 uow.commit()
         return bool(added)
 
@@ -141,24 +136,16 @@ class StoredStaff:
                 _expect_one(uow.run(_RENAME, **who, name=after.display_name, old_name=before.display_name))
                 uow.run(_DOCUMENTS, **who, rate=RATE)
             if access or revoke:
-                # Last: it locks the tenant's chain until the end.
-                self._tell(uow, after)
+                tell_ledger(uow, self.tenant_id, _access(after))
             uow.commit()
 
     def _check_tenant(self, uow: UnitOfWork) -> None:
         if uow.value(_TENANT, tenant=self.tenant_id) is None:
             raise Refused(f"There is no tenant {self.tenant_id}.")
 
-    def _tell(self, uow: UnitOfWork, user: StaffUser) -> None:
-        payload = AccessChanged(user_id=user.user_id, role=user.role, status=user.status)
-        uow.run(
-            _EVENT,
-            tenant=self.tenant_id,
-            event=uuid7(),
-            event_type=payload.event_type,
-            correlation=uuid7(),
-            payload=msgspec.json.encode(payload).decode(),
-        )
+
+def _access(user: StaffUser) -> AccessChanged:
+    return AccessChanged(user_id=user.user_id, role=user.role, status=user.status)
 
 
 def _users(uow: UnitOfWork, tenant_id: TenantId, user_id: UserId | None) -> tuple[StaffUser, ...]:

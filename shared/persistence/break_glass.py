@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import text
@@ -19,6 +18,7 @@ from shared.model import (
     TenantId,
     UserId,
 )
+from shared.persistence.panel import TimedPlace
 from shared.persistence.patients import SESSIONED, asked
 from shared.persistence.readings import Asking, SessionedReading
 from shared.persistence.unit_of_work import UnitOfWork
@@ -39,15 +39,10 @@ class BrokenGlass(Frozen, frozen=True):
     explanation: str
 
 
-class BrokenGlassPlace(Frozen, frozen=True):
+class BrokenGlassPlace(TimedPlace, frozen=True):
     """A place in the list, which begins with the newest: what was listed last."""
 
-    created_at: Annotated[datetime, msgspec.Meta(tz=True)]
     break_glass_id: BreakGlassId
-
-    def __post_init__(self) -> None:
-        """Raises OverflowError for a time that is none in UTC."""
-        self.created_at.astimezone(UTC)
 
 
 class BrokenGlassReading(SessionedReading, frozen=True):

@@ -21,15 +21,20 @@ _FIRST = 9_223_372_036_854_775_807
 """Before the newest event: more than any sequence number."""
 
 
-class InboxPlace(Frozen, frozen=True):
-    """A place in an inbox: the item that was listed last. What comes in later is listed after it."""
+class TimedPlace(Frozen, frozen=True):
+    """A place in a list that goes by time: when what was listed last was made."""
 
     created_at: Annotated[datetime, msgspec.Meta(tz=True)]
-    assignment_id: AssignmentId
 
     def __post_init__(self) -> None:
         """Raises OverflowError for a time that is none in UTC."""
         self.created_at.astimezone(UTC)
+
+
+class InboxPlace(TimedPlace, frozen=True):
+    """A place in an inbox: the item that was listed last. What comes in later is listed after it."""
+
+    assignment_id: AssignmentId
 
 
 class HistoryPlace(Frozen, frozen=True):

@@ -83,12 +83,12 @@ def _read_object(body: bytes) -> dict[str, object]:
         raise MalformedRequest from None
     if not isinstance(raw, dict):
         raise MalformedRequest
-    if _deeper_than(raw, MAX_DEPTH):
+    if deeper_than(raw, MAX_DEPTH):
         raise MalformedRequest(_TOO_DEEP)
     return raw
 
 
-def _deeper_than(value: object, limit: int) -> bool:
+def deeper_than(value: object, limit: int) -> bool:
     """Whether objects and lists lie deeper than ``limit`` within each other: level by level, no recursion."""
     level = [value]
     for _ in range(limit):

@@ -14,8 +14,28 @@ from shared.model import PatientKey
 
 # White space to Python or to a browser: of these characters each takes one or two for something.
 _BLANK = r"\s\x1c-\x1f\x85\ufeff"
-_NOT_BLANK = rf"^[{_BLANK}]*[^{_BLANK}\x00][^\x00]*$"
-_LINE = rf"^(?=[\s\S]*[^{_BLANK}])[^\x00-\x1f\x7f]+(?!\n)$"
+
+
+def _words(most: int) -> Meta:
+    """What a person writes, in lines."""
+    return Meta(
+        min_length=1,
+        max_length=most,
+        pattern=rf"^[{_BLANK}]*[^{_BLANK}\x00][^\x00]*$",
+        description=f"1 to {most:,} characters, not blank and without NUL",
+    )
+
+
+def _line(most: int) -> Meta:
+    """What a person writes in one line."""
+    return Meta(
+        min_length=1,
+        max_length=most,
+        pattern=rf"^(?=[\s\S]*[^{_BLANK}])[^\x00-\x1f\x7f]+(?!\n)$",
+        description=f"1 to {most:,} characters, not blank and without control characters",
+    )
+
+
 # In a pattern "$" also matches before a final line break; "(?!\n)$" doesn't, here and in a browser.
 SessionText = Annotated[
     str,
@@ -53,42 +73,11 @@ SiteText = Annotated[
         description="1 to 253 characters out of A-Z a-z 0-9 . _ : -",
     ),
 ]
-ExternalIdText = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=128,
-        pattern=_LINE,
-        description="1 to 128 characters, not blank and without control characters",
-    ),
-]
-SearchText = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=100,
-        pattern=_LINE,
-        description="1 to 100 characters, not blank and without control characters",
-    ),
-]
-NoteText = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=4000,
-        pattern=_NOT_BLANK,
-        description="1 to 4,000 characters, not blank and without NUL",
-    ),
-]
-ExplanationText = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=1000,
-        pattern=_NOT_BLANK,
-        description="1 to 1,000 characters, not blank and without NUL",
-    ),
-]
+ExternalIdText = Annotated[str, _line(128)]
+SearchText = Annotated[str, _line(100)]
+NoteText = Annotated[str, _words(4000)]
+ExplanationText = Annotated[str, _words(1000)]
+ChatText = Annotated[str, _words(1000)]
 SearchLimit = Annotated[int, Meta(ge=1, le=25, description="a whole number from 1 to 25")]
 PageLimit = Annotated[int, Meta(ge=1, le=100, description="a whole number from 1 to 100")]
 CursorText = Annotated[
@@ -98,14 +87,5 @@ CursorText = Annotated[
         max_length=200,
         pattern=r"^[A-Za-z0-9_-]+(?!\n)$",
         description="the next_cursor of an earlier answer",
-    ),
-]
-ChatText = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=1000,
-        pattern=_NOT_BLANK,
-        description="1 to 1,000 characters, not blank and without NUL",
     ),
 ]

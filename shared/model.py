@@ -116,6 +116,28 @@ class BreakGlassReason(StrEnum):
     OTHER = "other"
 
 
+class ErasureReason(StrEnum):
+    """Why what was known of a patient, or what people wrote, was erased."""
+
+    RETENTION = "retention"
+    OFFBOARDING = "offboarding"
+
+
+class ErasureScope(StrEnum):
+    """How much was erased: what people wrote, or everything that tells of the patient."""
+
+    TEXTS = "texts"
+    ALL = "all"
+
+
+class LedgerReading(StrEnum):
+    """What somebody read of the ledger outside of the application."""
+
+    EXPORT = "export"
+    WHO_SAW = "who_saw"
+    STORY = "story"
+
+
 class SessionEnd(StrEnum):
     """Why a session is over."""
 

@@ -194,7 +194,11 @@ class Viewing(Surfacing):
                     for each in patients
                 )
                 visit = stay(caller, reading, actor, policy)
-                searched = UserSearched(result_count=len(found), surface=caller.surface)
+                searched = UserSearched(
+                    result_count=len(found),
+                    surface=caller.surface,
+                    shown=tuple(each.patient_context_id for each in patients),
+                )
                 write_visit(
                     uow,
                     caller.tenant_id,

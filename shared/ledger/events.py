@@ -21,10 +21,14 @@ from shared.model import (
     CorrelationId,
     DeniedReason,
     DismissReason,
+    ErasureReason,
+    ErasureScope,
     ExecutionMode,
     Frozen,
     InteractionKind,
+    LedgerReading,
     OutcomeKind,
+    PatientContextId,
     ProceedIndicator,
     SubmissionId,
     Surface,
@@ -85,11 +89,12 @@ class UserInteracted(Payload, frozen=True):
 
 
 class UserSearched(Payload, frozen=True):
-    """Somebody looked for a patient and was shown so many; what they typed is nobody's business."""
+    """Somebody looked for a patient and was shown so many, and whom; what they typed is nobody's business."""
 
     event_type = "User.Searched"
     result_count: int
     surface: Surface
+    shown: tuple[PatientContextId, ...]
 
 
 class GlassBroken(Payload, frozen=True):
@@ -187,6 +192,50 @@ class AccessDenied(Payload, frozen=True):
     event_type = "Access.Denied"
     reason: DeniedReason
     surface: Surface
+
+
+class LedgerRead(Payload, frozen=True):
+    """An operator read the ledger, of one patient or of all (None): nobody of the tenant acts."""
+
+    event_type = "Ledger.Read"
+    kind: LedgerReading
+    patient_context_id: PatientContextId | None
+    event_count: int
+
+
+class PatientErased(Payload, frozen=True):
+    """What was known of the patient, or only what people wrote about them, was erased; so many of each."""
+
+    event_type = "Patient.Erased"
+    scope: ErasureScope
+    reason: ErasureReason
+    snapshot_count: int
+    note_count: int
+    explanation_count: int
+
+
+class TenantExported(Payload, frozen=True):
+    """An operator copied everything that is kept of the tenant."""
+
+    event_type = "Tenant.Exported"
+    patient_count: int
+    event_count: int
+
+
+class TenantClosed(Payload, frozen=True):
+    """The tenant has left: nobody signs in any more, nothing more comes in."""
+
+    event_type = "Tenant.Closed"
+    user_count: int
+
+
+class TenantErased(Payload, frozen=True):
+    """Everything that tells of the tenant's patients and users was erased; its chains stay."""
+
+    event_type = "Tenant.Erased"
+    patient_count: int
+    user_count: int
+    document_count: int
 
 
 class Event(Frozen, frozen=True):

@@ -7,7 +7,7 @@ from datetime import date, datetime
 import msgspec
 from sqlalchemy import text
 
-from shared.model import Frozen, PatientKey, Snapshot, TenantId
+from shared.model import Frozen, PatientContextId, PatientKey, Snapshot, TenantId
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.security.search_terms import fits
 
@@ -18,6 +18,7 @@ _ENOUGH = 1000
 class FoundPatient(Frozen, frozen=True):
     """A patient that fits, with the newest snapshot's fields; ``by_id``: by the full external id."""
 
+    patient_context_id: PatientContextId
     patient_key: PatientKey
     snapshot_version: int
     display_name: str | None
@@ -62,9 +63,9 @@ WITH typed AS MATERIALIZED (
 )
 SELECT (SELECT coalesce(json_agg(f.item ORDER BY f.place, f.name, f.patient_key), '[]') FROM (
         SELECT n.place, CASE WHEN :by_name THEN s.display_name END AS name, c.patient_key, json_build_object(
-            'patient_key', c.patient_key, 'snapshot_version', s.snapshot_version,
-            'display_name', s.display_name, 'id_label', s.id_label, 'id_masked', s.id_masked,
-            'dob', s.dob, 'updated_at', s.created_at, 'by_id', n.place = 0) AS item
+            'patient_context_id', c.patient_context_id, 'patient_key', c.patient_key,
+            'snapshot_version', s.snapshot_version, 'display_name', s.display_name, 'id_label', s.id_label,
+            'id_masked', s.id_masked, 'dob', s.dob, 'updated_at', s.created_at, 'by_id', n.place = 0) AS item
         FROM (SELECT patient_context_id, min(place) AS place FROM fitting GROUP BY 1) n
         JOIN patient_context c ON c.tenant_id = :tenant AND c.patient_context_id = n.patient_context_id
         CROSS JOIN LATERAL (SELECT * FROM patient_snapshot v WHERE v.tenant_id = c.tenant_id

@@ -30,8 +30,11 @@ WORKER_SEES = {
         *("tenant_id", "outbox_id", "created_at", "subject_type", "subject", "version"),
         *("forced", "attempts", "next_attempt_at"),
     },
-    "patient_context": {"tenant_id", "patient_context_id", "ack_due_at", "reassess_at"},
-    "tenant": {"tenant_id"},
+    "patient_context": {
+        *("tenant_id", "patient_context_id", "ack_due_at", "reassess_at"),
+        *("patient_key", "ledger_seq", "ledger_head"),
+    },
+    "tenant": {"tenant_id", "ledger_seq", "ledger_head"},
 }
 OUTBOX_ROWS = 3
 """Of a clinic: one of a patient, and one of each new user's inbox."""
@@ -187,7 +190,7 @@ def test_row_level_security_that_is_switched_off_is_an_error_and_no_way_in(
 
 
 @pytest.mark.parametrize("table", sorted(WORKER_SEES))
-def test_the_worker_sees_ids_and_due_times_of_every_tenant(
+def test_the_worker_sees_ids_due_times_and_heads_of_every_tenant(
     database: Database, clinic: Clinic, neighbour: Clinic, table: str
 ) -> None:
     rows = run(database.worker, None, f"SELECT {', '.join(sorted(WORKER_SEES[table]))} FROM {table}")

@@ -131,6 +131,8 @@ def test_a_search_is_told_to_the_tenants_ledger_without_what_was_typed(clinic: C
     assert clinic.written_since(before) == {"event_log": 2}
     (some, none), user = clinic.events(None), clinic.users[0].user_id
     assert (some.event_type, some.actor_user_id) == ("User.Searched", user)
-    assert some.payload_json == {"result_count": len(results), "surface": "mini"}
-    assert none.payload_json == {"result_count": 0, "surface": "mini"}
+    contexts = {clinic.key(number): str(clinic.context(number)) for number in range(len(clinic.patients))}
+    shown = [contexts[key] for key in results]
+    assert some.payload_json == {"result_count": len(results), "surface": "mini", "shown": shown}
+    assert none.payload_json == {"result_count": 0, "surface": "mini", "shown": []}
     assert clinic.chain_holds(None)

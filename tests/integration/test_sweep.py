@@ -497,7 +497,7 @@ def test_those_who_are_due_are_found_by_the_index_alone(
     "statement",
     [
         "SELECT display_name FROM patient_snapshot",
-        "SELECT patient_key FROM patient_context",
+        "SELECT patient_identity_ref_id FROM patient_context",
         "SELECT version FROM patient_context",
         "SELECT note_text FROM mini_submission",
         "SELECT term FROM patient_search_term",

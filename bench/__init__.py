@@ -1,0 +1,1 @@
+"""Measures what the product promises, beside a bare floor of the same run."""

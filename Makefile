@@ -16,7 +16,7 @@ run: .venv/local.stamp
 	@exec $(BIN)/mobius run --stop-with-parent
 
 test: lint $(AUTH_EMULATOR)/node_modules/.installed
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # Minutes of calls that nobody would make: FUZZ_CALLS=1000 makes fewer, FUZZ_SEED=7 an earlier run's again.
 fuzz: .venv/dev.stamp

@@ -90,11 +90,11 @@ def _run(folder: Path, urls: DatabaseUrls, events: int) -> None:
         "MOBIUS_MASTER_SECRET": base64.b64encode(secrets.token_bytes(32)).decode(),
         "LEDGER_SIGNING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
         "CHECKPOINT_STORE": str(folder / "checkpoints"),
+        "DATABASE_URL": urls.owner,
     }
-    # As the scheduler: every chain's head, and each event since the checkpoint before.
-    first = _timed(("checkpoint",), {**environment, "DATABASE_URL": urls.worker})
-    again = _timed(("checkpoint",), {**environment, "DATABASE_URL": urls.worker})
-    verify = _timed(("verify", "--without-firestore"), {**environment, "DATABASE_URL": urls.owner})
+    first = _timed(("checkpoint",), environment)
+    again = _timed(("checkpoint",), environment)
+    verify = _timed(("verify", "--without-firestore"), environment)
     table = Table(title=f"{events:,} events in {events // _EVENTS_A_PATIENT:,} chains")
     for column in ("what", "seconds", "events/s", "peak MiB", "x floor"):
         table.add_column(column, justify="left" if column == "what" else "right")

@@ -6,7 +6,9 @@ import typer
 
 from ops import run, watch, why
 from ops.intake import command as intake
+from ops.ledger import commands as ledger
 from ops.policy import commands as policy
+from ops.tenants import commands as tenants
 from ops.users import commands as users
 
 app = typer.Typer(
@@ -19,7 +21,9 @@ app.command()(watch.watch)
 app.command()(why.why)
 app.add_typer(policy.app, name="policy")
 app.add_typer(intake.app, name="intake")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(users.app, name="users")
+app.add_typer(tenants.app, name="tenants")
 
 
 def main() -> None:

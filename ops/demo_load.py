@@ -12,8 +12,11 @@ import yaml
 from sqlalchemy import Engine, create_engine, text
 
 from ops.demo import DemoPatient, DemoTenant, demo_tenants
+from ops.policy.document import policy_digest
 from ops.schema import DatabaseUrls
+from ops.transaction import tell_ledger
 from shared.decisions.policy import Policy, decode_policy, encode_policy
+from shared.ledger.events import PolicyPublished
 from shared.messaging.outbox import ask_for_everything
 from shared.model import TenantId
 from shared.persistence.database import driver_url
@@ -33,9 +36,9 @@ WITH tenant AS (
         jsonb_to_recordset(CAST(:users AS jsonb)) AS u(user_id uuid, role text, display_name text)
 ), policy AS (
     INSERT INTO policy_config (tenant_id, version, allowlist_rules_json, ui_variants_json,
-        timeout_rules_json, notification_rules_json, decision_rules_json)
+        timeout_rules_json, notification_rules_json, decision_rules_json, retention_rules_json)
     SELECT t.tenant_id, 1, p.p -> 'allowlist', p.p -> 'ui_variants', p.p -> 'timeouts',
-        p.p -> 'notifications', p.p -> 'decisions'
+        p.p -> 'notifications', p.p -> 'decisions', p.p -> 'retention'
     FROM tenant t, (SELECT CAST(:policy AS jsonb) AS p) p
 ), identities AS (
     INSERT INTO patient_identity_ref (tenant_id, patient_identity_ref_id, source_system,
@@ -83,6 +86,8 @@ def load_demo(urls: DatabaseUrls, settings: Settings) -> list[dict[str, Any]]:
             if uow.value(_IS_LOADED, tenant=clinic.tenant_id) is None:
                 uow.run(_ROLES, roles=_json(sorted({user.role for user in clinic.users})))
                 uow.run(_LOAD, **_rows(clinic, settings.master_secret))
+                published = PolicyPublished(version=1, digest=policy_digest(default_policy()))
+                tell_ledger(uow, clinic.tenant_id, published)
             uow.run(_APPLICATION, tenant=clinic.tenant_id)
             uow.commit()
     return [_described(clinic, settings.master_secret) for clinic in clinics]

@@ -9,13 +9,17 @@ from collections.abc import Mapping
 from ops.emulators import answers
 from ops.gateway import HEALTH, ROOT
 from ops.ports import Ports
+from ops.state_folder import CHECKPOINTS, LEDGER_SIGNING_KEY, StateFolder
 from ops.supervisor import Part
 
 PROJECT_ID = "mobius-local"
 TOPIC = "mobius-events"
 _THREADS = "8"
 # A person's cloud configuration must not leak into the local functions, which would then refuse to start.
-_NOT_PASSED_ON = ("DATABASE_URL", "CLOUD_SQL_INSTANCE", "K_SERVICE", "ENTRY_POINT")
+_NOT_PASSED_ON = (
+    *("DATABASE_URL", "CLOUD_SQL_INSTANCE", "K_SERVICE", "ENTRY_POINT"),
+    *("LEDGER_SIGNING_KEY", "LEDGER_PUBLIC_KEYS", "CHECKPOINT_STORE"),
+)
 
 
 def loopback(port: int) -> str:
@@ -50,6 +54,14 @@ def function_environment(ports: Ports, database_url: str, master_secret: str) ->
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         "NO_PROXY": ",".join(filter(None, ("127.0.0.1,localhost", os.environ.get("NO_PROXY")))),
+    }
+
+
+def ledger_environment(folder: StateFolder) -> Mapping[str, str]:
+    """What the process that signs checkpoints finds beside that, and no other process does."""
+    return {
+        "LEDGER_SIGNING_KEY": folder.secret(LEDGER_SIGNING_KEY),
+        "CHECKPOINT_STORE": str(folder.path / CHECKPOINTS),
     }
 
 

@@ -56,6 +56,8 @@ SCHEDULED = (
     ScheduledTarget("relay", every_s=1.0),
     ScheduledTarget("sweep", every_s=1.0),
     ScheduledTarget("tidy", every_s=60.0),
+    ScheduledTarget("retention", every_s=60.0),
+    ScheduledTarget("checkpoint", every_s=60.0),
 )
 
 

@@ -15,7 +15,10 @@ from uuid import UUID
 import typer
 from sqlalchemy import Engine
 
+from ops.state_folder import CHECKPOINTS, LEDGER_SIGNING_KEY
 from shared.errors import MobiusError
+from shared.ledger.checkpoints.configured import checkpoint_log
+from shared.ledger.checkpoints.log import CheckpointLog
 from shared.model import TenantId
 from shared.persistence.database import make_engine
 from shared.settings import Settings, SettingsError, read_settings
@@ -67,6 +70,11 @@ class Installation:
         """An engine with time for long work; row-level security holds here too."""
         return make_engine(self.settings)
 
+    @cached_property
+    def checkpoints(self) -> CheckpointLog | None:
+        """The log of signed checkpoints; None where none is configured, or no key to check it with."""
+        return checkpoint_log(self.settings)
+
     @property
     def tenants(self) -> tuple[TenantId, ...]:
         """The tenants that are known by name: those of the local stack."""
@@ -112,6 +120,7 @@ def find_installation(state_dir: Path | None) -> Installation:
             "MOBIUS_MASTER_SECRET": secret,
             "FIRESTORE_EMULATOR_HOST": stack["firestore_emulator_host"],
             "PUBSUB_EMULATOR_HOST": stack["pubsub_emulator_host"],
+            **_ledger(folder),
         }
     )
     return Installation(settings, tuple(stack["tenants"]))
@@ -130,6 +139,15 @@ def running_stack(state_dir: Path | None) -> Json:
             f"No stack runs in {folder}: start one with make run, name its --state-dir, or set DATABASE_URL."
         ) from None
     return stack
+
+
+def _ledger(folder: Path) -> Mapping[str, str]:
+    """The stack's checkpoints and their key; nothing when an earlier release started it."""
+    try:
+        key = (folder / LEDGER_SIGNING_KEY).read_text(encoding="utf-8")
+    except OSError:
+        return {}
+    return {"LEDGER_SIGNING_KEY": key, "CHECKPOINT_STORE": str((folder / CHECKPOINTS).absolute())}
 
 
 def _master_secret(folder: Path) -> str:

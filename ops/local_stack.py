@@ -12,7 +12,15 @@ import requests
 
 from ops.demo_load import enqueue_all, load_demo
 from ops.emulators import find_sdk, firestore_part, local_session, make_topics, pubsub_part
-from ops.function_parts import PROJECT_ID, TOPIC, function_environment, function_part, local_url, loopback
+from ops.function_parts import (
+    PROJECT_ID,
+    TOPIC,
+    function_environment,
+    function_part,
+    ledger_environment,
+    local_url,
+    loopback,
+)
 from ops.gateway import ROOT, SCHEDULED, ScheduledTarget
 from ops.ports import PortChoice, choose_ports
 from ops.postgres_server import admin_url, postgres_part
@@ -87,7 +95,8 @@ class LocalStack:
         # In the pool as well: a stop request may interrupt this thread anywhere, and a process that was
         # made but not yet noted down would be left behind.
         self._urls = urls = prepare_database(pool.submit(self._start_postgres).result())
-        app, worker = self._environment(urls.app), self._environment(urls.worker)
+        app = self._environment(urls.app)
+        worker = {**self._environment(urls.worker), **ledger_environment(self._folder)}
         tenants = load_demo(urls, read_settings(app))
         # The Firestore emulator starts empty; the database perhaps doesn't.
         enqueue_all(urls)

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+LEDGER_SIGNING_KEY, CHECKPOINTS = "ledger-signing-key", "checkpoints"
+"""Within the folder: the secret that checkpoints are signed with, and where they are kept."""
 _EARLIER_RUN_ENDS_WITHIN_S = 10.0
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -18,9 +19,11 @@ from functools import lru_cache
 import msgspec
 
 _EMULATORS = ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST")
+_STORAGE_EMULATOR = "STORAGE_EMULATOR_HOST"
 _GOOGLE_LOGGING = "GOOGLE_SDK_PYTHON_LOGGING_SCOPE"
 # What SQLAlchemy would make of anything else it says in an error, parts of the password included.
 _DATABASE_URL = re.compile(r"postgres(?:ql)?://(?:[^@]*@)?(?:\[[^\]]*\]|[^:/?@]*)(?::\d+)?(?:[/?][^@]*)?")
+_BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
 
 class SettingsError(Exception):
@@ -56,6 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_user: str
     database_name: str
     master_secret: SecretBytes
+    ledger_signing_key: SecretBytes | None
+    ledger_public_keys: tuple[str, ...]
+    checkpoint_store: str | None
     pubsub_topic: str
     allowed_origins: tuple[str, ...]
     emulated: bool
@@ -82,6 +88,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             f"{found} is set on a deployed function. Emulators accept unsigned tokens, so this function "
             "refuses to start: remove the variable from its configuration."
         )
+    if deployed and environ.get(_STORAGE_EMULATOR):
+        raise SettingsError(
+            f"{_STORAGE_EMULATOR} is set on a deployed function: checkpoints would go to where nothing keeps "
+            "them. Remove the variable from its configuration."
+        )
     if environ.get(_GOOGLE_LOGGING):
         raise SettingsError(
             f"{_GOOGLE_LOGGING} is set: Google's libraries would write whole documents into the log, names "
@@ -106,6 +117,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         database_user=environ.get("DATABASE_USER", "mobius_app"),
         database_name=environ.get("DATABASE_NAME", "mobius"),
         master_secret=_secret(environ),
+        ledger_signing_key=_signing_key(environ),
+        ledger_public_keys=_public_keys(environ),
+        checkpoint_store=_checkpoint_store(environ, deployed=deployed),
         pubsub_topic=environ.get("PUBSUB_TOPIC", "mobius-events"),
         allowed_origins=_origins(environ),
         emulated=emulated,
@@ -142,6 +156,50 @@ def _secret(environ: Mapping[str, str]) -> SecretBytes:
     if len(secret) < 32:
         raise SettingsError(f"MOBIUS_MASTER_SECRET is too short: give it {how}.")
     return SecretBytes(secret)
+
+
+def _signing_key(environ: Mapping[str, str]) -> SecretBytes | None:
+    if not (value := environ.get("LEDGER_SIGNING_KEY")):
+        return None
+    how = "32 random bytes in base64, for example from: openssl rand -base64 32"
+    try:
+        seed = base64.b64decode(value, validate=True)
+    except ValueError:
+        raise SettingsError(f"LEDGER_SIGNING_KEY is not base64: give it {how}.") from None
+    if len(seed) != 32:
+        raise SettingsError(f"LEDGER_SIGNING_KEY is not of 32 bytes: give it {how}.")
+    return SecretBytes(seed)
+
+
+def _public_keys(environ: Mapping[str, str]) -> tuple[str, ...]:
+    keys = tuple(environ.get("LEDGER_PUBLIC_KEYS", "").split())
+    for key in keys:
+        name, _, rest = key.partition("+")
+        key_id, _, encoded = rest.partition("+")
+        try:
+            decoded = base64.b64decode(encoded, validate=True)
+        except ValueError:
+            decoded = b""
+        expected = hashlib.sha256(f"{name}\n".encode() + decoded).hexdigest()[:8]
+        if not name or len(decoded) != 33 or decoded[0] != 1 or key_id != expected:
+            raise SettingsError(
+                "LEDGER_PUBLIC_KEYS must be verifier keys with spaces between them, each as mobius ledger "
+                "key prints it: name+hash+key."
+            )
+    return keys
+
+
+def _checkpoint_store(environ: Mapping[str, str], *, deployed: bool) -> str | None:
+    if not (value := environ.get("CHECKPOINT_STORE")):
+        return None
+    if value.startswith("/") and not deployed:
+        return value
+    if not _BUCKET.fullmatch(value):
+        raise SettingsError(
+            "CHECKPOINT_STORE must be gs://bucket or gs://bucket/folder, or on one's own machine a folder's "
+            "absolute path: a deployed function has no folder that lasts."
+        )
+    return value
 
 
 def _origins(environ: Mapping[str, str]) -> tuple[str, ...]:

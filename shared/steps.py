@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 from uuid_utils.compat import uuid7
@@ -11,6 +12,7 @@ from uuid_utils.compat import uuid7
 from shared.decisions.acknowledgement import is_confirmation
 from shared.decisions.assignment import decide_assignments
 from shared.decisions.policy import Policy
+from shared.ledger.digests import shown_digest
 from shared.ledger.events import (
     AssignmentCreated,
     AssignmentResolved,
@@ -64,6 +66,7 @@ def responded(response: SystemResponse) -> SystemResponded:
         policy_version=response.policy_version,
         surface=response.surface_type,
         facts_digest=response.facts_digest,
+        shown_digest=shown_digest(response.tasking_summary, msgspec.json.encode(response.rationale)),
     )
 
 
@@ -77,8 +80,9 @@ def sent(
     answered: SystemResponse,
     key_hash: bytes | None,
     request_hash: bytes | None,
+    digest: Callable[[UUID, str], str],
 ) -> Change:
-    """Everything that a Send changes: pure."""
+    """Everything that a Send changes: pure. ``digest`` is what the ledger holds of a record's note."""
     answers = answered.system_response_id
     superseded = answers != latest.system_response_id
     submission = NewSubmission(
@@ -103,6 +107,7 @@ def sent(
             override_tasking=send.override_tasking,
             confirmed=submission.confirmed,
             superseded=superseded,
+            note_digest=digest(submission.mini_submission_id, send.note_text),
             surface=caller.surface,
         )
     ]

@@ -13,10 +13,15 @@ import functions_framework
 
 from shared.core import SharedPatientStateCore
 from shared.errors import MethodNotAllowed, MobiusError
+from shared.ledger.checkpoints.configured import checkpoint_log, ledger_signer
+from shared.ledger.checkpoints.growth import Fault
+from shared.ledger.checkpoints.log import BrokenCheckpoint
+from shared.ledger.checkpoints.making import Refused, make_checkpoint
 from shared.messaging.publisher import TopicPublisher
 from shared.messaging.relay import relay as relay_unconfirmed
-from shared.model import CorrelationId, PatientContextId
+from shared.model import CorrelationId, PatientContextId, TenantId
 from shared.persistence.database import app_engine, engine
+from shared.persistence.erasure import due_erasures, erase_by_retention
 from shared.persistence.pending import DueColumn, all_tenants, close_what_is_idle, due_patients
 from shared.settings import settings
 from shared.views import System
@@ -30,6 +35,9 @@ Answer = tuple[dict[str, object], int, dict[str, str]]
 
 _HALF_S = 22.0
 """How long one half of a sweep goes on: the rest is the next one's, and Cloud Scheduler calls each minute."""
+
+_RETENTION_S = 45.0
+"""How long a call erases: within a function's usual minute. The rest is the next one's."""
 
 
 @functions_framework.http
@@ -84,6 +92,78 @@ def tidy(request: flask.Request) -> Answer:
     return _answer(request, work, LogCode.TIDY_FAILED)
 
 
+@functions_framework.http
+def retention(request: flask.Request) -> Answer:
+    """Erases what the tenants' policies keep no longer; deployed, Cloud Scheduler calls it once a day.
+
+    One patient or tenant that can't be done holds nobody up: it stays due, and the answer is 503.
+    """
+
+    def work(correlation_id: CorrelationId) -> dict[str, int]:
+        erased, failed, until = 0, 0, time.monotonic() + _RETENTION_S
+        tenants = all_tenants(engine())
+        for place, tenant_id in enumerate(tenants):
+            now = time.monotonic()
+            # Each has its share of the time that is left, so that a large one leaves some to the others.
+            done, failed_here = _erase_due(
+                tenant_id, correlation_id, now + (until - now) / (len(tenants) - place)
+            )
+            erased, failed = erased + done, failed + failed_here
+        if erased:
+            log(LogCode.ERASED, count=erased)
+        if failed:
+            raise _SomeFailed
+        return {"erased": erased}
+
+    return _answer(request, work, LogCode.RETENTION_FAILED)
+
+
+@functions_framework.http
+def checkpoint(request: flask.Request) -> Answer:
+    """Signs how all chains of the ledger stand, if any moved since the last time.
+
+    A tenant whose chains contradict the last checkpoint stays as that has it, is told of in the log, and the
+    answer is 503 for as long as it does, so that it shows.
+    """
+
+    def work(_correlation_id: CorrelationId) -> dict[str, int]:
+        signer, checkpoints = ledger_signer(settings()), checkpoint_log(settings())
+        if signer is None or checkpoints is None:
+            log(LogCode.CHECKPOINT_NOT_CONFIGURED)
+            raise _SomeFailed
+        try:
+            made = make_checkpoint(checkpoints, signer, heads=engine(), events=app_engine())
+        except BrokenCheckpoint as error:
+            log(LogCode.CHECKPOINT_LOG_BROKEN, error=error)
+            raise _SomeFailed from None
+        if made.number is not None:
+            log(LogCode.CHECKPOINT_MADE, version=made.number, count=made.events)
+        for refused in made.refused:
+            _tell_of(refused)
+        if made.refused:
+            raise _SomeFailed
+        return {"number": made.number or 0, "events": made.events}
+
+    return _answer(request, work, LogCode.CHECKPOINT_FAILED)
+
+
+def _tell_of(refused: Refused) -> None:
+    tenant_id, error = refused
+    if isinstance(error, Fault) and error.patient_context_id is not None:
+        log(
+            LogCode.CHECKPOINT_CONTRADICTED,
+            tenant_id=tenant_id,
+            patient_context_id=error.patient_context_id,
+            reason=error.kind,
+        )
+    elif isinstance(error, Fault):
+        log(LogCode.CHECKPOINT_CONTRADICTED, tenant_id=tenant_id, reason=error.kind)
+    elif isinstance(error, BrokenCheckpoint):
+        log(LogCode.CHECKPOINT_LOG_BROKEN, tenant_id=tenant_id, error=error)
+    else:
+        log(LogCode.CHECKPOINT_FAILED, tenant_id=tenant_id, error=error)
+
+
 class _SomeFailed(Exception):
     """Not everything could be done; what could not was logged."""
 
@@ -108,6 +188,32 @@ def _each(
                 error=error,
                 tenant_id=due.tenant_id,
                 patient_context_id=due.patient_context_id,
+            )
+    return done, failed
+
+
+def _erase_due(tenant_id: TenantId, correlation_id: CorrelationId, until: float) -> tuple[int, int]:
+    """Erases what is due of a tenant's patients; returns of how many, and for how many it failed."""
+    done, failed = 0, 0
+    due = due_erasures(app_engine(), tenant_id)
+    while time.monotonic() < until:
+        patient_context_id = None
+        try:
+            if (erasable := next(due, None)) is None:
+                break
+            patient_context_id = erasable.patient_context_id
+            done += erase_by_retention(app_engine(), tenant_id, erasable, correlation_id) is not None
+        except Exception as error:  # noqa: BLE001 -- whatever is wrong with one is not the others'
+            failed += 1
+            if patient_context_id is None:
+                # Nobody could be looked for.
+                log(LogCode.RETENTION_FAILED, error=error, tenant_id=tenant_id)
+                break
+            log(
+                LogCode.RETENTION_FAILED,
+                error=error,
+                tenant_id=tenant_id,
+                patient_context_id=patient_context_id,
             )
     return done, failed
 

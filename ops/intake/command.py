@@ -35,6 +35,7 @@ SOME_REFUSED = 2
 """The exit status when something in the files is broken; everything else is in."""
 
 _LATEST_VERSION = text("SELECT max(version) FROM policy_config WHERE tenant_id = :tenant")
+_HAS_LEFT = text("SELECT closed_at IS NOT NULL FROM tenant WHERE tenant_id = :tenant")
 _STEP = 1024 * 1024
 
 app = typer.Typer(help="Bring patients and what is known about their money in from the outside.")
@@ -141,6 +142,8 @@ def fhir(
 def _policy(installation: Installation, tenant_id: TenantId) -> Policy:
     """The tenant's policy in force. Raises Refused when there is no such tenant, or nothing published."""
     with unit_of_work(installation.engine, tenant_id) as uow:
+        if uow.value(_HAS_LEFT, tenant=tenant_id):
+            raise Refused("This tenant has left: nothing more comes in.")
         version = uow.value(_LATEST_VERSION, tenant=tenant_id)
         if version is None:
             raise Refused("There is no such tenant, or it has no policy yet: look at --tenant.")

@@ -87,10 +87,22 @@ SELECT coalesce(json_agg(n.patient_key), '[]')::text FROM new n
 
 # A change of the snapshot is a change of what is shown, so it is a version where anything was shown before.
 # Changed signals change what is shown only once they are decided on: at once where somebody is looking.
+#
+# Of a patient who comes back after an erasure, the identity is made again (docs/retention.md).
 _CHANGE = text("""
-WITH context AS (
+WITH identity AS (
+    INSERT INTO patient_identity_ref (tenant_id, patient_identity_ref_id, source_system,
+        external_patient_id_hash)
+    SELECT e.tenant_id, gen_random_uuid(), CAST(:source AS text), decode(CAST(:hash AS text), 'hex')
+    FROM patient_context e WHERE e.tenant_id = :tenant AND e.patient_context_id = :context
+        AND e.patient_identity_ref_id IS NULL AND CAST(:hash AS text) IS NOT NULL
+    ON CONFLICT (tenant_id, source_system, external_patient_id_hash) DO NOTHING
+    RETURNING patient_identity_ref_id
+), context AS (
     UPDATE patient_context c
-    SET version = version + CAST(CAST(:new_version AS boolean) AS int),
+    SET patient_identity_ref_id = coalesce(c.patient_identity_ref_id,
+            (SELECT i.patient_identity_ref_id FROM identity i)),
+        version = version + CAST(CAST(:new_version AS boolean) AS int),
         last_updated_at = CASE WHEN :new_version THEN clock_timestamp() ELSE last_updated_at END,
         reassess_at = CASE WHEN :new_signals AND EXISTS (
                 SELECT 1 FROM invocation i WHERE i.tenant_id = c.tenant_id
@@ -172,12 +184,14 @@ def change(engine: Engine, scope: Scope, wanted: Wanted) -> Difference:
         known = read_known(uow, scope, [wanted.patient_key])[wanted.patient_key]
         changed = difference(wanted, known)
         if changed:
-            _write(uow, scope, known, changed)
+            _write(uow, scope, known, changed, wanted.external_id_hash)
             uow.commit()
     return changed
 
 
-def _write(uow: UnitOfWork, scope: Scope, known: Known, changed: Difference) -> None:
+def _write(
+    uow: UnitOfWork, scope: Scope, known: Known, changed: Difference, external_id_hash: str | None
+) -> None:
     version = known.snapshot_version + (changed.shown is not None)
     payload = PatientUpdated(snapshot_version=version, changed_signals=changed.codes)
     uow.run(
@@ -185,6 +199,7 @@ def _write(uow: UnitOfWork, scope: Scope, known: Known, changed: Difference) -> 
         tenant=scope.tenant_id,
         context=known.patient_context_id,
         source=scope.source_system,
+        hash=external_id_hash,
         new_version=changed.shown is not None and known.version > 0,
         new_signals=bool(changed.signals),
         idle_s=scope.session_idle_s,

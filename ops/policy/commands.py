@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +32,8 @@ from ops.policy.store import count_patients, every_patient, newest_version, read
 from ops.readable import Screen
 from ops.transaction import transaction
 from shared.errors import MobiusError
-from shared.model import TenantId
+from shared.model import ErasureScope, TenantId
+from shared.persistence.erasure import Erasable, due_under
 from shared.persistence.unit_of_work import UnitOfWork
 
 app = typer.Typer(
@@ -124,6 +126,8 @@ def preview_policy(
         screen = Screen()
         for part in _told_impact(impact):
             screen.print(part)
+        if document.retention.erases:
+            screen.print(_told_erasures(due_under(engine, tenant_id, document.retention)))
         if base is not None and says_the_same(base, document):
             screen.print(f"Nothing to publish: this is what version {base.version} says.")
         else:
@@ -199,6 +203,16 @@ def _told_impact(impact: Impact) -> Iterator[Table | str]:
             items.add_row(whose, reason, f"{count:,}")
         yield items
     yield f"In short: {impact.sentence}."
+
+
+def _told_erasures(due: Iterable[Erasable]) -> str:
+    scopes = Counter(each.scope for each in due)
+    patients = counted(scopes[ErasureScope.ALL], "patient is", "patients are")
+    texts = counted(scopes[ErasureScope.TEXTS], "other", "others")
+    return (
+        f"Retention: {patients} erased for good at the next round, and what was written about {texts}. "
+        "Nothing brings it back."
+    )
 
 
 def _told_publication(published: Published, file: Path) -> str:

@@ -19,6 +19,7 @@ import yaml
 from ops.installation import Refused
 from shared.decisions.decoding import Problem, path_to
 from shared.decisions.policy import Policy, PolicyError, decode_policy, encode_policy
+from shared.decisions.retention import RetentionRules
 from shared.decisions.standing import canonical_json
 
 SIZE_LIMIT = 256 * 1024
@@ -130,12 +131,17 @@ def as_document(policy: Policy) -> dict[str, Any]:
     for part, name in ((variants, "variants"), (variants, "by_role"), (notifications, "assign")):
         # The database keeps no order.
         part[name] = dict(sorted(part[name].items()))
+    # Here null says something: kept until the tenant leaves.
+    document["retention"] = msgspec.to_builtins(policy.retention)
     return document
 
 
 def policy_digest(policy: Policy) -> str:
     """SHA-256 of the canonical JSON of everything that a policy says, its version apart; in hex."""
     content = {name: value for name, value in encode_policy(policy).items() if name != "version"}
+    if policy.retention == RetentionRules():
+        # Says what a policy said that was published before there was this section.
+        del content["retention"]
     return sha256(canonical_json(content).encode()).hexdigest()
 
 

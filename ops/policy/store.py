@@ -52,9 +52,9 @@ ORDER BY c.patient_context_id""")
 # Waits for a publisher of the same version who is not done yet; whoever comes second inserts nothing.
 _INSERT = text("""
 INSERT INTO policy_config (tenant_id, version, allowlist_rules_json, ui_variants_json, timeout_rules_json,
-    notification_rules_json, decision_rules_json)
+    notification_rules_json, decision_rules_json, retention_rules_json)
 SELECT :tenant, :version, p.p -> 'allowlist', p.p -> 'ui_variants', p.p -> 'timeouts',
-    p.p -> 'notifications', p.p -> 'decisions'
+    p.p -> 'notifications', p.p -> 'decisions', p.p -> 'retention'
 FROM (SELECT CAST(:policy AS jsonb) AS p) p
 ON CONFLICT (tenant_id, version) DO NOTHING""")
 # Clients say which application they are in, and the database only knows those that are here.

@@ -136,6 +136,18 @@ class Accounts:
             self._identities.revoke(user.user_id)
         return Followed.DONE
 
+    def forget(self, user: StaffUser) -> Followed:
+        """Removes the user's identity, if it is this tenant's: of somebody who comes back no more."""
+        if self._identities is None:
+            return Followed.NO_PROVIDER
+        identity = self._identities.find(user.user_id)
+        if identity is None:
+            return Followed.MISSING
+        if whose(identity, self._staff.tenant_id) is Whose.FOREIGN:
+            return Followed.FOREIGN
+        self._identities.remove(user.user_id)
+        return Followed.DONE
+
     def _identity(self, identities: Identities, email: str, display_name: str) -> SignIn:
         """The identity with this address, a new one if there is none. Refused when it is not the tenant's."""
         identity = identities.find_by_email(email)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from firebase_admin import App, auth, credentials, exceptions  # type: ignore[import-untyped]  # it ships no types
@@ -64,6 +64,11 @@ class FirebaseIdentities:
         """Ends the user's sign-ins so far: their refresh tokens no longer count."""
         with self._sentences():
             self._client.revoke_refresh_tokens(str(user_id))
+
+    def remove(self, user_id: UserId) -> None:
+        """Makes the user's identity go for good, and with it all sign-ins."""
+        with self._sentences(), suppress(auth.UserNotFoundError):
+            self._client.delete_user(str(user_id))
 
     def reset_link(self, email: str) -> str:
         """A link at which the address's owner sets a password, as the provider makes it."""

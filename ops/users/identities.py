@@ -63,6 +63,9 @@ class Identities(Protocol):
     def revoke(self, user_id: UserId) -> None:
         """Ends the user's sign-ins so far: their refresh tokens no longer count."""
 
+    def remove(self, user_id: UserId) -> None:
+        """Makes the user's identity go for good, and with it all sign-ins."""
+
     def reset_link(self, email: str) -> str:
         """A link at which the address's owner sets a password, as the provider makes it."""
 

@@ -49,7 +49,7 @@ class Staff(Protocol):
         """
 
 
-_TENANT = text("SELECT 1 FROM tenant WHERE tenant_id = :tenant")
+_TENANT = text("SELECT closed_at IS NOT NULL FROM tenant WHERE tenant_id = :tenant")
 _ROLES = text("SELECT name FROM role ORDER BY name")
 _USERS = text("""SELECT user_id, role, display_name, status, last_login_at FROM app_user
     WHERE tenant_id = :tenant AND user_id = coalesce(CAST(:user AS uuid), user_id)
@@ -108,6 +108,7 @@ class StoredStaff:
     def add(self, user: StaffUser) -> bool:
         """Lets a new user in, whose role may be new too; False when the user is there already."""
         with transaction(self._engine, self.tenant_id) as uow:
+            self._check_open(uow)
             uow.run(_ADD_ROLE, role=user.role)
             added = uow.run(
                 _ADD, tenant=self.tenant_id, user=user.user_id, role=user.role, name=user.display_name
@@ -126,6 +127,8 @@ class StoredStaff:
         access = (before.role, before.status) != (after.role, after.status)
         renamed = before.display_name != after.display_name
         with transaction(self._engine, self.tenant_id) as uow:
+            if after.status is UserStatus.ACTIVE:
+                self._check_open(uow)
             if access:
                 uow.run(_ADD_ROLE, role=after.role)
                 old = {"old_role": before.role, "old_status": before.status.value}
@@ -142,6 +145,10 @@ class StoredStaff:
     def _check_tenant(self, uow: UnitOfWork) -> None:
         if uow.value(_TENANT, tenant=self.tenant_id) is None:
             raise Refused(f"There is no tenant {self.tenant_id}.")
+
+    def _check_open(self, uow: UnitOfWork) -> None:
+        if uow.value(_TENANT, tenant=self.tenant_id):
+            raise Refused("This tenant has left: nobody comes in any more. Nothing was changed.")
 
 
 def _access(user: StaffUser) -> AccessChanged:

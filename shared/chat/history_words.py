@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from shared.chat.port import Source, SourceKind
 from shared.chat.sources import asserted_words, in_words
 from shared.decisions.moments import moment_text
-from shared.model import OutcomeKind
+from shared.model import ErasureScope, OutcomeKind
 from shared.persistence.readings import PastEvent
 
 # The names under which the ledger keeps its events.
@@ -23,8 +23,14 @@ def event_line(event: PastEvent) -> str | None:
 
     Neither the execution mode nor a note is in it, whoever asks.
     """
+    words = event_words(event)
+    return f"{moment_text(event.created_at)}: {words}." if words else None
+
+
+def event_words(event: PastEvent) -> str | None:
+    """What happened and by whom, as a sentence without its mark; None for what is no worker's business."""
     words = _WORDS.get(event.event_type)
-    return f"{moment_text(event.created_at)}: {words(event)}." if words else None
+    return words(event) if words else None
 
 
 def event_source(event: PastEvent) -> Source:
@@ -76,13 +82,13 @@ def _glass_broken(event: PastEvent) -> str:
 
 
 def _computed(event: PastEvent) -> str:
-    means: Mapping[object, str] = {
+    means: Mapping[str, str] = {
         OutcomeKind.ACKNOWLEDGED: "the response was acknowledged",
         OutcomeKind.UNACKNOWLEDGED: "no acknowledgement had come when it was due",
         OutcomeKind.DISMISSED: "the response was dismissed",
         OutcomeKind.INVALIDATED: "the context changed in one place; the response stayed open for everybody",
     }
-    return means.get(event.payload.get("outcome"), "an outcome was computed")
+    return means.get(str(event.payload.get("outcome")), "an outcome was computed")
 
 
 def _created(event: PastEvent) -> str:
@@ -110,7 +116,19 @@ def _updated(event: PastEvent) -> str:
     changed = event.payload.get("changed_signals")
     if not isinstance(changed, list) or not changed:
         return "the patient was updated; no signal changed"
-    return f"signals changed: {', '.join(changed)}"
+    return f"signals changed: {', '.join(map(str, changed))}"
+
+
+def _erased(event: PastEvent) -> str:
+    everything = event.payload.get("scope") == ErasureScope.ALL
+    what = "everything that tells of the patient" if everything else "what people wrote about the patient"
+    kinds = ("snapshot", "note", "explanation") if everything else ("note", "explanation")
+    counts = ", ".join(_counted(event.payload.get(f"{kind}_count"), kind) for kind in kinds)
+    return f"{what} was erased ({in_words(event.payload.get('reason'))}): {counts}"
+
+
+def _counted(count: object, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 _WORDS: Mapping[str, Callable[[PastEvent], str]] = {
@@ -125,4 +143,5 @@ _WORDS: Mapping[str, Callable[[PastEvent], str]] = {
     "Assignment.Reassigned": _reassigned,
     "Assignment.Resolved": _resolved,
     "Patient.Updated": _updated,
+    "Patient.Erased": _erased,
 }

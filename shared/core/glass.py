@@ -21,6 +21,7 @@ from shared.persistence.break_glass import (
 from shared.persistence.patients import read_patient
 from shared.persistence.unit_of_work import unit_of_work
 from shared.persistence.visits import write_visit
+from shared.security.patient_keys import text_digest
 from shared.steps import events_of
 from shared.views import BreakGlass, BrokenGlassPage, Caller
 
@@ -47,10 +48,14 @@ class Glass(Surfacing):
                     uow, caller.tenant_id, actor, state.patient_context_id, asked.reason, asked.explanation
                 ):
                     return broken
+                break_glass_id = BreakGlassId(uuid7())
                 event = GlassBroken(
-                    break_glass_id=BreakGlassId(uuid7()),
+                    break_glass_id=break_glass_id,
                     reason=asked.reason,
                     lasts_s=policy.timeouts.break_glass_s,
+                    explanation_digest=text_digest(
+                        self._master, caller.tenant_id, break_glass_id, asked.explanation
+                    ),
                     surface=caller.surface,
                 )
                 visit = stay(caller, reading, actor, policy)
@@ -65,7 +70,7 @@ class Glass(Surfacing):
                 until = write_broken_glass(
                     uow,
                     caller.tenant_id,
-                    break_glass_id=event.break_glass_id,
+                    break_glass_id=break_glass_id,
                     actor=actor,
                     patient_context_id=state.patient_context_id,
                     surface=caller.surface,

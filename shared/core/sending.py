@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 import msgspec
 
@@ -28,7 +29,7 @@ from shared.persistence.pending import absent_users
 from shared.persistence.readings import SendReading, StoredSubmission
 from shared.persistence.unit_of_work import unit_of_work
 from shared.persistence.visits import write_visit
-from shared.security.patient_keys import client_text_hash
+from shared.security.patient_keys import client_text_hash, text_digest
 from shared.steps import dismissed, events_of, sent, stored_submission
 from shared.views import Caller, Dismissal, Send
 
@@ -66,7 +67,10 @@ class Sending(Surfacing):
                     return _first_answer(reading.repeated, request_hash)
                 latest, answered = _answered(reading, send.system_response_id)
                 _permit_send(actor, policy, reading, latest, answered, send)
-                change = sent(caller, actor, send, reading, state, latest, answered, key_hash, request_hash)
+                digest = partial(text_digest, self._master, caller.tenant_id)
+                change = sent(
+                    caller, actor, send, reading, state, latest, answered, key_hash, request_hash, digest
+                )
                 written, told = self._write(uow, caller, reading, actor, policy, change)
                 uow.commit()
             self._tell(caller, written.subjects, told)

@@ -1,4 +1,4 @@
-"""A tenant's policy: what every agent decides by, as the five JSON columns of ``policy_config``.
+"""A tenant's policy: what every agent decides by, as the JSON columns of ``policy_config``.
 
 No signal code, colour or wording is written anywhere else: a new code or another colour is a new version of
 this document, never a change of code.
@@ -25,6 +25,7 @@ from shared.decisions.policy_fields import (
     SitePattern,
     Template,
 )
+from shared.decisions.retention import RetentionRules
 from shared.model import ExecutionMode, OutcomeKind, ProceedIndicator
 
 
@@ -274,6 +275,7 @@ class Policy(Checked, frozen=True):
     timeouts: TimeoutRules
     notifications: NotificationRules
     decisions: DecisionRules
+    retention: RetentionRules = RetentionRules()
 
     def contradictions(self) -> Iterator[Problem]:
         """An assignment rule is for a reason that a signal can give."""

@@ -59,6 +59,9 @@ Line = Annotated[
     ),
 ]
 Template = Annotated[Line, Check(template_problem)]
+Days = Annotated[
+    int, msgspec.Meta(ge=30, le=36_500, description="a whole number of days, from 30 to 36,500, or null")
+]
 Seconds = Annotated[
     int, msgspec.Meta(ge=1, le=31_536_000, description="a whole number of seconds, from 1 to a year")
 ]

@@ -45,7 +45,10 @@ class Payload(Frozen, frozen=True):
 
 
 class SystemResponded(Payload, frozen=True):
-    """The system computed something new and surfaced it."""
+    """The system computed something new and surfaced it.
+
+    ``shown_digest``: of the words beside it (see digests.py), so that they can't be altered unseen either.
+    """
 
     event_type = "System.Response"
     system_response_id: SystemResponseId
@@ -56,10 +59,11 @@ class SystemResponded(Payload, frozen=True):
     policy_version: int
     surface: Surface
     facts_digest: str
+    shown_digest: str
 
 
 class UserAcknowledged(Payload, frozen=True):
-    """Somebody pressed Send."""
+    """Somebody pressed Send. ``note_digest``: of the note, under a key of the tenant's (see text_digest)."""
 
     event_type = "User.Acknowledged"
     mini_submission_id: SubmissionId
@@ -68,6 +72,7 @@ class UserAcknowledged(Payload, frozen=True):
     override_tasking: AssertedTasking | None
     confirmed: bool
     superseded: bool
+    note_digest: str
     surface: Surface
 
 
@@ -98,12 +103,16 @@ class UserSearched(Payload, frozen=True):
 
 
 class GlassBroken(Payload, frozen=True):
-    """Somebody opened, for ``lasts_s`` seconds, what the policy keeps from their role, and said why."""
+    """Somebody opened, for ``lasts_s`` seconds, what the policy keeps from their role, and said why.
+
+    ``explanation_digest``: as a note's.
+    """
 
     event_type = "Glass.Broken"
     break_glass_id: BreakGlassId
     reason: BreakGlassReason
     lasts_s: int
+    explanation_digest: str
     surface: Surface
 
 

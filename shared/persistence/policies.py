@@ -12,9 +12,13 @@ from shared.persistence.unit_of_work import UnitOfWork, unit_of_work
 _KEPT = 1024
 _known: dict[tuple[Engine, TenantId, int], Policy] = {}
 
-_READ = text("""SELECT json_build_object('version', p.version, 'allowlist', p.allowlist_rules_json,
+POLICY = """json_build_object('version', p.version, 'allowlist', p.allowlist_rules_json,
     'ui_variants', p.ui_variants_json, 'timeouts', p.timeout_rules_json,
-    'notifications', p.notification_rules_json, 'decisions', p.decision_rules_json)::text
+    'notifications', p.notification_rules_json, 'decisions', p.decision_rules_json,
+    'retention', p.retention_rules_json)"""
+"""SQL: the row ``p`` of policy_config as the document that ``decode_policy`` reads."""
+
+_READ = text(f"""SELECT {POLICY}::text
     FROM policy_config p WHERE p.tenant_id = :tenant AND p.version = :version""")
 
 

@@ -132,6 +132,8 @@ tenant = Table(
     _text("name"),
     *_chain("ledger"),
     _time("created_at", now=True),
+    # When the tenant left; from then on nothing comes in (migration 0006).
+    _time("closed_at", nullable=True),
 )
 
 role = Table("role", metadata, Column("name", Text, primary_key=True), _time("created_at", now=True))
@@ -162,6 +164,7 @@ policy_config = _tenant_table(
     _json("timeout_rules_json"),
     _json("notification_rules_json"),
     _json("decision_rules_json"),
+    Column("retention_rules_json", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     CheckConstraint("version > 0", name="version"),
 )
 
@@ -194,6 +197,8 @@ patient_context = _tenant_table(
     # The sweep's cost follows what is due, whoever it belongs to.
     Index(None, "ack_due_at", postgresql_where=text("ack_due_at IS NOT NULL")),
     Index(None, "reassess_at", postgresql_where=text("reassess_at IS NOT NULL")),
+    # To erase an identity is to look for who else has it.
+    Index(None, "tenant_id", "patient_identity_ref_id"),
 )
 
 invocation = _tenant_table(
@@ -456,6 +461,8 @@ break_glass = _tenant_table(
     Index(None, "tenant_id", "user_id", "patient_context_id", "expires_at"),
     # As the tenant's auditors read it.
     Index(None, "tenant_id", "created_at", "break_glass_id"),
+    # As it is erased.
+    Index(None, "tenant_id", "patient_context_id"),
 )
 
 event_log = _tenant_table(

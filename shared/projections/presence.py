@@ -59,7 +59,10 @@ def presence_document(presence: Presence, presence_s: int) -> Document:
 def project_presence(
     engine: Engine, store: DocumentStore, tenant_id: TenantId, invocation_id: InvocationId
 ) -> bool:
-    """Makes the document say what Postgres says; False when it did already, or there is no such instance."""
+    """Makes the document say what Postgres says; False when it did already, or there is no such instance.
+
+    Of a tenant that has left there is none any more.
+    """
     path = presence_path(tenant_id, invocation_id)
     for _ in range(_MOST_ROUNDS):
         # The document first: the truth read after it can't be older than what another projector wrote.
@@ -83,6 +86,7 @@ def _read(engine: Engine, tenant_id: TenantId, invocation_id: InvocationId) -> D
                 'surface_type', i.surface_type, 'patient_key', c.patient_key, 'status', i.status,
                 'last_seen_at', i.last_seen_at))::text
             FROM invocation i JOIN app_user u ON u.tenant_id = i.tenant_id AND u.user_id = i.user_id
+            JOIN tenant t ON t.tenant_id = i.tenant_id AND t.closed_at IS NULL
             LEFT JOIN patient_context c ON c.tenant_id = i.tenant_id
                 AND c.patient_context_id = i.patient_context_id
             WHERE i.tenant_id = '{tenant_id}' AND i.invocation_id = '{invocation_id}'""",

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 from functools import lru_cache
+from uuid import UUID
 
 from shared.model import PatientKey, TenantId
 
@@ -31,6 +32,15 @@ def external_id_hash(master: bytes, tenant_id: TenantId, source_system: str, ext
 def client_text_hash(master: bytes, tenant_id: TenantId, purpose: str, value: str) -> bytes:
     """How a client's own string (an idempotency key, a session) is kept."""
     return _keyed(master, tenant_id, purpose, value)
+
+
+def text_digest(master: bytes, tenant_id: TenantId, record_id: UUID, words: str) -> str:
+    """What the ledger holds of what a person wrote in one record, in hex: enough to tell that it was altered.
+
+    Keyed, so that nobody without the master secret can guess a short note by it; and another one for each
+    record, so that equal notes don't look equal.
+    """
+    return _keyed(master, tenant_id, "text", str(record_id), words).hex()
 
 
 def _keyed(master: bytes, tenant_id: TenantId, purpose: str, *parts: str) -> bytes:

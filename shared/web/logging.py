@@ -57,7 +57,20 @@ class LogCode(Enum):
     RELAY_FAILED = ("ERROR", "The relay could not do its round.")
     SWEPT = ("INFO", "The sweep did what was due.")
     SWEEP_FAILED = ("ERROR", "The sweep could not do its round, or a part of it; what is due stays due.")
+    ERASED = ("INFO", "What tenants' policies keep no longer was erased.")
+    RETENTION_FAILED = ("ERROR", "Something that a policy keeps no longer could not be erased; it stays due.")
     TIDY_FAILED = ("ERROR", "The tabs of a tenant that nobody came back to could not be closed.")
+    CHECKPOINT_MADE = ("INFO", "How all chains of the ledger stand was signed.")
+    CHECKPOINT_NOT_CONFIGURED = (
+        "ERROR",
+        "No checkpoint can be made: set LEDGER_SIGNING_KEY and CHECKPOINT_STORE for this function.",
+    )
+    CHECKPOINT_CONTRADICTED = (
+        "ERROR",
+        "A tenant's chains are not what the last checkpoint says: somebody may have altered the ledger.",
+    )
+    CHECKPOINT_LOG_BROKEN = ("ERROR", "The checkpoints themselves, or files of theirs, are not as written.")
+    CHECKPOINT_FAILED = ("ERROR", "A checkpoint could not be made, or one tenant's part of it not renewed.")
 
 
 class LogFields(TypedDict, total=False):

@@ -16,7 +16,9 @@ def secrets(stack: Stack) -> list[str]:
     described = stack.description
     urls = [make_url(described[name]) for name in ("database_url", "app_database_url")]
     kept = [
-        path for name in ("master-secret", "postgres-password") if (path := stack.state_dir / name).exists()
+        path
+        for name in ("master-secret", "postgres-password", "ledger-signing-key")
+        if (path := stack.state_dir / name).exists()
     ]
     texts = [path.read_text() for path in kept]
     tokens = [user["token"] for tenant in described["tenants"] for user in tenant["users"]]
@@ -40,7 +42,7 @@ def test_no_log_shows_a_secret(stack: Stack, secrets: list[str]) -> None:
 
 def test_whatever_holds_a_secret_is_its_owners_alone(stack: Stack, secrets: list[str]) -> None:
     holding = [path for path in own_files(stack.state_dir) if holds(path, secrets)]
-    assert {"master-secret", "stack.json"} <= {path.name for path in holding}
+    assert {"master-secret", "ledger-signing-key", "stack.json"} <= {path.name for path in holding}
     for path in holding:
         assert path.stat().st_mode & 0o777 == 0o600, path.name
     # PostgreSQL's own user has to walk through it where the stack runs as root; nobody can look into it.

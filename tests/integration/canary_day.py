@@ -183,7 +183,7 @@ class Day(Asking):
         self.clinic.sql("UPDATE outbox SET next_attempt_at = now() WHERE tenant_id = :tenant")
         with talking("outbox", "UPDATE")(self.shop):
             self.call_timer("relay", 200, 503)
-        for target in ("relay", "sweep", "tidy"):
+        for target in ("relay", "sweep", "tidy", "retention", "checkpoint"):
             self.call_timer(target)
 
     def _crash(self) -> None:

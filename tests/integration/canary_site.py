@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import logging
 import os
 import signal
@@ -82,6 +84,8 @@ class Site:
             "PUBSUB_EMULATOR_HOST": self.described["pubsub_emulator_host"],
             "ALLOWED_ORIGINS": ORIGIN,
             "LOG_LEVEL": "DEBUG",
+            "LEDGER_SIGNING_KEY": base64.b64encode(bytes(32)).decode(),
+            "CHECKPOINT_STORE": str(self.folder / "checkpoints"),
             "RATE_LIMIT_PER_USER_S": "1000000",
             "RATE_LIMIT_BURST": "1000000",
         }
@@ -157,6 +161,14 @@ def rows(connection: Connection) -> Iterator[Piece]:
     for table, column in connection.execute(_COLUMNS).all():
         query = f'SELECT string_agg("{column}"::text, chr(10)) FROM "{table}"'  # noqa: S608 -- the catalogue's names
         yield Piece(f"{table}.{column}", connection.scalar(text(query)) or "")
+
+
+def checkpoints(folder: Path) -> Iterator[Piece]:
+    """Every file that signed the ledger, unpacked."""
+    for path in (each for each in (folder / "checkpoints").rglob("*") if each.is_file()):
+        content = path.read_bytes()
+        text = gzip.decompress(content) if path.suffix == ".gz" else content
+        yield Piece(f"checkpoint file {path.parent.name}", text.decode())
 
 
 def documents(client: firestore.Client) -> Iterator[Piece]:

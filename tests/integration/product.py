@@ -54,6 +54,8 @@ _TARGETS = {
     "scheduler/relay": ("relay", "functions/scheduler/main.py", "http"),
     "scheduler/sweep": ("sweep", "functions/scheduler/main.py", "http"),
     "scheduler/tidy": ("tidy", "functions/scheduler/main.py", "http"),
+    "scheduler/checkpoint": ("checkpoint", "functions/scheduler/main.py", "http"),
+    "scheduler/retention": ("retention", "functions/scheduler/main.py", "http"),
 }
 
 _WRITTEN = (
@@ -264,7 +266,11 @@ class Clinic:
         )
 
     def events(self, number: int | None) -> list[Any]:
-        """A patient's chain of the ledger; None: the tenant's own."""
+        """What happened in a patient's chain of the ledger since loading; None: in the tenant's own."""
+        return [event for event in self.chain(number) if event.seq > (number is None)]
+
+    def chain(self, number: int | None) -> list[Any]:
+        """A patient's chain of the ledger from its beginning; None: the tenant's own."""
         return self.sql(
             """SELECT * FROM event_log WHERE tenant_id = :tenant
                AND patient_context_id IS NOT DISTINCT FROM CAST(:context AS uuid) ORDER BY seq""",
@@ -280,7 +286,7 @@ class Clinic:
 
     def chain_holds(self, number: int | None) -> bool:
         """Whether the events are numbered without a gap and each carries the hash of the one before it."""
-        events = self.events(number)
+        events = self.chain(number)
         numbered = [event.seq for event in events] == list(range(1, len(events) + 1))
         linked = all(b.prev_hash == a.hash for a, b in pairwise(events))
         row = self.rows("tenant")[0] if number is None else self.context_row(number)
@@ -294,9 +300,10 @@ class Clinic:
         policy = msgspec.json.encode(encode_policy(decode_policy(document))).decode()
         self.sql(
             """INSERT INTO policy_config (tenant_id, version, allowlist_rules_json, ui_variants_json,
-                timeout_rules_json, notification_rules_json, decision_rules_json)
+                timeout_rules_json, notification_rules_json, decision_rules_json, retention_rules_json)
             SELECT :tenant, :version, p -> 'allowlist', p -> 'ui_variants', p -> 'timeouts',
-                p -> 'notifications', p -> 'decisions' FROM (SELECT CAST(:policy AS jsonb) AS p) p""",
+                p -> 'notifications', p -> 'decisions', p -> 'retention'
+            FROM (SELECT CAST(:policy AS jsonb) AS p) p""",
             version=version,
             policy=policy,
         )

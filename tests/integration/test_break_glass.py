@@ -8,7 +8,9 @@ from uuid import uuid4
 
 import pytest
 
+from shared import settings
 from shared.model import PatientKey
+from shared.security.patient_keys import text_digest
 from tests.integration.product import BY_HAND, MANY, NOTE, Clinic, at_once, new_clinic, problem_of
 
 DESK, COUNSELOR, LEAD = 0, 1, 2
@@ -192,6 +194,9 @@ def test_it_is_told_in_the_patients_chain_without_the_explanation(closed: Clinic
         "break_glass_id": str(row.break_glass_id),
         "reason": "emergency",
         "lasts_s": 3600,
+        "explanation_digest": text_digest(
+            settings.settings().master_secret, closed.tenant_id, row.break_glass_id, WHY["explanation"]
+        ),
         "surface": "sidecar",
     }
     assert closed.chain_holds(BY_HAND)

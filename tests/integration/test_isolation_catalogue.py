@@ -19,7 +19,9 @@ ACROSS_TENANTS = {
     "ix_patient_context_reassess_at",
 }
 """What the scheduler reads of all tenants at once. None is unique, so none answers a guess."""
-RUNS_AS_OWNER = {"event_log_chain()"}
+DOOR = "erase_patient(uuid,boolean,uuid)"
+"""The application may call it; that it erases nothing but what is due is test_erasure.py's to show."""
+RUNS_AS_OWNER = {"event_log_chain()", DOOR}
 
 _OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _TABLES = f"""FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -69,7 +71,8 @@ WALK = {
             AND NOT coalesce('search_path=public, pg_temp' = ANY (f.proconfig), false)""",
     "a function that runs as its owner for whoever calls it": f"""
         SELECT f.oid::regprocedure::text {_FUNCTIONS} AND f.prosecdef AND EXISTS (SELECT 1 FROM pg_roles r
-            WHERE r.rolname IN {_SERVING} AND has_function_privilege(r.oid, f.oid, 'EXECUTE'))""",
+            WHERE r.rolname IN {_SERVING} AND has_function_privilege(r.oid, f.oid, 'EXECUTE')
+            AND (r.rolname, f.oid::regprocedure::text) <> ('mobius_app', :door))""",
     "a function that may look at rows before the policy does": f"""
         SELECT f.oid::regprocedure::text {_FUNCTIONS} AND f.proleakproof""",
     "a function that tells by a channel, which every tenant may listen to": f"""
@@ -169,6 +172,7 @@ BREACHES = {
     "a function that runs as its owner for whoever calls it": (
         "GRANT EXECUTE ON FUNCTION event_log_chain TO public",
         "GRANT EXECUTE ON FUNCTION event_log_chain TO mobius_worker",
+        "GRANT EXECUTE ON FUNCTION erase_patient TO mobius_worker",
     ),
     "a function that may look at rows before the policy does": (
         "ALTER FUNCTION event_log_canonical LEAKPROOF",
@@ -230,6 +234,7 @@ def found(connection: Connection, what: str) -> list[str]:
         "policy": THIS_TENANT,
         "as_owner": sorted(RUNS_AS_OWNER),
         "across": sorted(ACROSS_TENANTS),
+        "door": DOOR,
     }
     query = text(WALK[what])
     bound = {name: value for name, value in named.items() if name in query.compile().params}

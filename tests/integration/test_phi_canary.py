@@ -36,10 +36,18 @@ from tests.integration.canary_day import Day
 from tests.integration.canary_faults import handler_crashes, no_fault, publisher_raises
 from tests.integration.canary_lines import what_is_wrong
 from tests.integration.canary_requests import Calls
-from tests.integration.canary_site import PROJECT, documents, lines, output_to, rows, site_beside
+from tests.integration.canary_site import (
+    PROJECT,
+    checkpoints,
+    documents,
+    lines,
+    output_to,
+    rows,
+    site_beside,
+)
 from tests.integration.canary_wire import Line, push_of
 from tests.integration.overdue import LEAD
-from tests.integration.product import Product, forget
+from tests.integration.product import EXPIRING, Product, forget
 from tests.stack import Stack, eventually
 
 BOTH = f"({OURS}|{THEIRS})"
@@ -241,6 +249,12 @@ def test_no_document_holds_a_marker_but_the_snapshot_that_every_role_may_see(
         piece._replace(fit=shown) if piece.place == snapshot else piece for piece in found
     )
     assert leaks == []
+
+
+def test_no_checkpoint_holds_a_marker(day: Day) -> None:
+    pieces = list(checkpoints(day.site.folder))
+    assert any(day.clinic.key(EXPIRING) in piece.text for piece in pieces)
+    assert day.markers.leaks(pieces) == []
 
 
 @pytest.mark.parametrize("name", OWN)

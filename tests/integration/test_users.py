@@ -244,6 +244,22 @@ def test_another_role_gives_the_roles_items_and_another_name_reaches_the_documen
     assert len(access_changes(clinic)) == 1
 
 
+def test_an_identity_that_is_removed_signs_in_no_more_and_no_other_is(
+    clinic: Clinic, product: Product, emulator: str, provider: FirebaseIdentities, email: str
+) -> None:
+    other, strangers = new_clinic(product), new_address()
+    created(other, strangers)
+    user = created(clinic, email)
+    sets_password(emulator, link_of(clinic, email))
+    signed_in = signs_in(emulator, email)
+    for _ in range(2):
+        provider.remove(clinic.users[user].user_id)
+    assert "EMAIL_NOT_FOUND" in signs_in(emulator, email)["error"]["message"]
+    assert "error" in refreshes(emulator, signed_in)
+    assert provider.find_by_email(strangers) is not None
+    other.leave()
+
+
 # Listed -----------------------------------------------------------------------------------------------------
 
 

@@ -50,7 +50,7 @@ def of_projector_and_scheduler() -> Iterator[TestResponse]:
     yield project.post("/", data=b"{")
     yield project.post("/", json={"message": "x"})
     yield project.post("/", json={"subscription": "s", "message": {"messageId": "1", "data": "e30="}})
-    for target in ("relay", "sweep", "tidy"):
+    for target in ("relay", "sweep", "tidy", "retention", "checkpoint"):
         yield client_of(target, SCHEDULER).get("/")
 
 

@@ -98,7 +98,7 @@ def test_every_mistake_is_named_at_once_with_path_reason_and_what_is_allowed() -
         "notifications.otherwise": "notifications.otherwise: is missing",
         "colours": (
             "colours: is not a field here"
-            " (allowed: version, allowlist, ui_variants, timeouts, notifications, decisions)"
+            " (allowed: version, allowlist, ui_variants, timeouts, notifications, decisions, retention)"
         ),
     }
 
@@ -135,6 +135,13 @@ def test_every_mistake_is_named_at_once_with_path_reason_and_what_is_allowed() -
         ("allowlist.page_adapters[0].value",
          lambda d: d["allowlist"]["page_adapters"][0].update(value="patient")),
         ("allowlist.source_systems[0]", lambda d: d["allowlist"].update(source_systems=["*"])),
+        ("retention", lambda d: d.update(retention=90)),
+        ("retention.patient_days", lambda d: d.update(retention={"patient_days": 29})),
+        ("retention.patient_days", lambda d: d.update(retention={"patient_days": 36_501})),
+        ("retention.text_days", lambda d: d.update(retention={"text_days": "365"})),
+        ("retention.text_days", lambda d: d.update(retention={"patient_days": 365, "text_days": 366})),
+        ("retention.legal_hold", lambda d: d.update(retention={"legal_hold": 1})),
+        ("retention.legal_hold", lambda d: d.update(retention={"legal_hold": None})),
         ("version", lambda d: d.update(version=0)),
         ("version", lambda d: d.update(version=True)),
         ("version", lambda d: d.pop("version")),
@@ -142,6 +149,21 @@ def test_every_mistake_is_named_at_once_with_path_reason_and_what_is_allowed() -
 )  # fmt: skip
 def test_a_mistake_is_found_where_it_is(path: str, edit: Callable[[dict[str, Any]], object]) -> None:
     assert path in problems_of(edited(edit))
+
+
+@pytest.mark.parametrize(
+    ("stored", "erases"),
+    [
+        ({}, False),
+        ({"legal_hold": False}, False),
+        ({"patient_days": 30}, True),
+        ({"text_days": 30}, True),
+        ({"patient_days": 36_500, "text_days": 36_500}, True),
+        ({"patient_days": 365, "text_days": 30, "legal_hold": True}, False),
+    ],
+)
+def test_nothing_goes_by_time_unless_the_policy_says_so(stored: dict[str, Any], erases: bool) -> None:
+    assert decode_policy(DOCUMENT | {"retention": stored}).retention.erases is erases
 
 
 @given(json_values)

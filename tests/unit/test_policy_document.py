@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ops.installation import Refused
 from ops.policy.differences import differences
 from ops.policy.document import SIZE_LIMIT, parse_policy, policy_digest, read_policy, write_policy
 from shared.decisions.policy import Policy, PolicyError, decode_policy, encode_policy
+from shared.decisions.standing import canonical_json
 
 FILE = Path(__file__).parents[2] / "ops/default_policy.yaml"
 DOCUMENT = FILE.read_text("utf-8")
@@ -59,6 +61,11 @@ def policies(draw: st.DrawFn) -> Policy:
     document["allowlist"]["roles"] = draw(st.lists(names, max_size=3))
     document["allowlist"]["permissions"]["notes"] = draw(st.lists(names, max_size=3))
     document["ui_variants"]["by_role"] = draw(st.dictionaries(names, st.just("desk"), max_size=3))
+    days = st.none() | st.integers(30, 36_500)
+    kept = {"patient_days": draw(days), "text_days": draw(days), "legal_hold": draw(st.booleans())}
+    if kept["patient_days"] and kept["text_days"]:
+        kept["text_days"] = min(kept["text_days"], kept["patient_days"])
+    document["retention"] = kept
     return decode_policy(document)
 
 
@@ -195,6 +202,20 @@ def test_the_digest_is_of_what_a_policy_says_and_not_of_its_version_or_order() -
     assert policy_digest(decode_policy(stored | {"version": 7})) == policy_digest(POLICY)
     assert re.fullmatch("[0-9a-f]{64}", policy_digest(POLICY))
     assert policy_digest(parse_policy(without("No open items", "Nothing open"))) != policy_digest(POLICY)
+
+
+def test_the_digest_of_a_policy_that_was_published_before_retention_is_what_it_was() -> None:
+    before = {name: part for name, part in encode_policy(POLICY).items() if name != "retention"}
+    said = {name: part for name, part in before.items() if name != "version"}
+    assert policy_digest(decode_policy(before)) == sha256(canonical_json(said).encode()).hexdigest()
+    held = decode_policy(before | {"retention": {"legal_hold": True}})
+    assert policy_digest(held) != policy_digest(POLICY)
+
+
+def test_a_document_says_that_something_is_kept_for_good() -> None:
+    assert "\nretention:\n  patient_days: null\n  text_days: null\n  legal_hold: false\n" in write_policy(
+        POLICY, ""
+    )
 
 
 @given(policies(), policies())

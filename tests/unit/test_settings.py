@@ -6,6 +6,7 @@ import base64
 
 import pytest
 
+from shared.ledger.checkpoints.notes import Signer
 from shared.settings import SettingsError, read_settings
 
 GOOD = {
@@ -13,6 +14,9 @@ GOOD = {
     "DATABASE_URL": "postgresql://somebody@localhost/mobius",
     "MOBIUS_MASTER_SECRET": base64.b64encode(bytes(32)).decode(),
 }
+
+
+VERIFIER_KEY = str(Signer("clinic/ledger", bytes(32)).verifier)
 
 
 def test_three_variables_are_enough() -> None:
@@ -43,6 +47,17 @@ def test_three_variables_are_enough() -> None:
         ("LOG_LEVEL", "LOUD"),
         ("RATE_LIMIT_PER_USER_S", "none"),
         ("RATE_LIMIT_BURST", "0"),
+        ("LEDGER_SIGNING_KEY", "not base64!"),
+        ("LEDGER_SIGNING_KEY", base64.b64encode(bytes(31)).decode()),
+        ("LEDGER_SIGNING_KEY", base64.b64encode(bytes(33)).decode()),
+        ("LEDGER_PUBLIC_KEYS", "hunter2"),
+        ("LEDGER_PUBLIC_KEYS", f"{VERIFIER_KEY} {VERIFIER_KEY[:-4]}AAAA"),
+        ("LEDGER_PUBLIC_KEYS", VERIFIER_KEY.replace("clinic", "another")),
+        ("CHECKPOINT_STORE", "checkpoints"),
+        ("CHECKPOINT_STORE", "s3://clinic-checkpoints"),
+        ("CHECKPOINT_STORE", "gs://Clinic"),
+        ("CHECKPOINT_STORE", "gs://clinic-checkpoints//x"),
+        ("CHECKPOINT_STORE", "gs://clinic-checkpoints/../x"),
     ],
 )
 def test_a_wrong_value_is_named_and_not_repeated(name: str, value: str) -> None:
@@ -51,6 +66,32 @@ def test_a_wrong_value_is_named_and_not_repeated(name: str, value: str) -> None:
     assert name in str(refusal.value)
     assert len(value) < 3 or value not in str(refusal.value)
     assert "hunter" not in str(refusal.value)
+
+
+def test_what_signs_checkpoints_and_keeps_them_is_read() -> None:
+    assert read_settings(GOOD).ledger_signing_key is None
+    settings = read_settings(
+        {
+            **GOOD,
+            "LEDGER_SIGNING_KEY": base64.b64encode(b"seed" * 8).decode(),
+            "LEDGER_PUBLIC_KEYS": f"{VERIFIER_KEY} {VERIFIER_KEY}",
+            "CHECKPOINT_STORE": "gs://clinic-checkpoints/ledger",
+        }
+    )
+    assert settings.ledger_signing_key == b"seed" * 8
+    assert "seed" not in repr(settings)
+    assert settings.ledger_public_keys == (VERIFIER_KEY, VERIFIER_KEY)
+    assert settings.checkpoint_store == "gs://clinic-checkpoints/ledger"
+    assert read_settings({**GOOD, "CHECKPOINT_STORE": "/srv/checkpoints"}).checkpoint_store
+
+
+def test_a_deployed_function_keeps_checkpoints_in_a_real_bucket_only() -> None:
+    deployed = {**GOOD, "K_SERVICE": "scheduler-checkpoint"}
+    assert read_settings({**deployed, "CHECKPOINT_STORE": "gs://clinic-checkpoints"}).checkpoint_store
+    with pytest.raises(SettingsError, match="CHECKPOINT_STORE"):
+        read_settings({**deployed, "CHECKPOINT_STORE": "/srv/checkpoints"})
+    with pytest.raises(SettingsError, match="STORAGE_EMULATOR_HOST"):
+        read_settings({**deployed, "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1"})
 
 
 def test_googles_libraries_are_not_made_to_log_what_they_write() -> None:

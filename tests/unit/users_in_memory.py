@@ -87,6 +87,10 @@ class FakeIdentities:
     def revoke(self, user_id: UserId) -> None:
         self.revoked.append(user_id)
 
+    @interrupted
+    def remove(self, user_id: UserId) -> None:
+        self.known.pop(str(user_id), None)
+
     def reset_link(self, email: str) -> str:
         return f"https://sign-in.example/?{email}"
 

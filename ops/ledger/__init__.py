@@ -1,0 +1,1 @@
+"""The ledger for those who answer for it: that nothing was altered, who saw whom, exports."""

@@ -1,0 +1,1 @@
+"""Signed statements of how all chains stood: made, kept, and read again."""

@@ -7,9 +7,11 @@ document and every inbox is right, the ledger tells all of it in order, and no t
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 import yaml
 from google.cloud import firestore
 
+from ops.ledger import verify_export
 from tests.e2e.clinic import Clinic, Json
 from tests.stack import MOBIUS, eventually
 
@@ -112,7 +115,7 @@ class Day:
         return [(kind, payload, actor) for kind, payload, actor, *_ in rows]
 
 
-def test_a_day_in_the_life(day: Day, documents: firestore.Client) -> None:
+def test_a_day_in_the_life(day: Day, documents: firestore.Client, tmp_path: Path) -> None:
     clinic = day.clinic
     desk, counselor, lead = (user["user_id"] for user in clinic.users)
     root = f"tenants/{clinic.tenant['tenant_id']}"
@@ -218,4 +221,21 @@ def test_a_day_in_the_life(day: Day, documents: firestore.Client) -> None:
     # Nothing is unconfirmed, and no table lies idle.
     assert eventually(lambda: clinic.count("outbox") == 0, within_s=30)
     assert [table for table in TABLES if not clinic.count(table)] == []
-    assert clinic.count("event_log", "event_type = 'Policy.Published'") == 1
+    # With the one that the clinic began with.
+    assert clinic.count("event_log", "event_type = 'Policy.Published'") == 2
+
+    # Months later: was anything altered, who looked, and can an auditor check it without us?
+    day.mobius("ledger", "checkpoint")
+    tenant = ("--tenant", clinic.tenant["name"])
+    verified = day.mobius("ledger", "verify", *tenant)
+    assert " events, chain intact: " in verified
+    assert "documents in Firestore were compared" in verified
+    saw = day.mobius("ledger", "who-saw", patient, *tenant, "--csv")
+    people = {row["user_id"] for row in csv.DictReader(saw.splitlines()) if row["who"] == "person"}
+    assert people == {desk, counselor}
+    day.mobius("ledger", "export", *tenant, "--to", str(tmp_path / "ledger"))
+    key = day.mobius("ledger", "key").strip()
+    check = (sys.executable, "-I", verify_export.__file__, str(tmp_path / "ledger"), "--key", key)
+    checked = subprocess.run(check, capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stderr
+    assert " events of " in checked.stdout

@@ -8,6 +8,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import psutil
 import pytest
@@ -114,8 +115,10 @@ def test_a_body_that_trickles_in_is_given_up_though_its_sender_is_known(
         if framing == CHUNKED:
             connection.sendall(b"ffff\r\n")
         assert trickled(connection) == 400
-        # The rest of the body is not taken for another request.
-        assert connection.recv(65536) == b""
+        # The rest of the body is not taken for another request. The answer's own may come in two parts.
+        connection.settimeout(10)
+        rest = b"".join(iter(partial(connection.recv, 65536), b""))
+        assert b"HTTP/1.1" not in rest
     assert 9 < time.monotonic() - began < 14
 
 

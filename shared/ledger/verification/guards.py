@@ -32,9 +32,13 @@ _POLICY = (
 
 # Of the newest migration that makes the function: SHA-256 of its body.
 _FUNCTIONS = {
+    # pragma: allowlist nextline secret
     "event_log_canonical": "26f23aec0319113c79c270575b7938de2467498e57d33581b74fd684321bbbbe",
+    # pragma: allowlist nextline secret
     "event_log_chain": "7f109292444e257a087bcde23e458cfafc52973033cf881d169a113a3926eba4",
+    # pragma: allowlist nextline secret
     "head_is_a_row": "d23b200ae9511c30fd4d170b0dc8b4c284cdffef4812312500ec161e3343ea05",
+    # pragma: allowlist nextline secret
     "refuse_change": "0c3051112b577ec95d23e870fda247dc8307b2aa27f52b5dbb4209efd33e8446",
 }
 

@@ -26,77 +26,93 @@ class _Words(NamedTuple):
     """A kind of words: whose event has their digest, and which record, found by its key, has them."""
 
     name: str
-    event_type: str
     table: str
     key: str
     column: str
     digest: str
+    more: str = "''"
 
 
-_WRITTEN = (
-    _Words("the note of a Send", "User.Acknowledged", "mini_submission", "mini_submission_id", "note_text",
-           "note_digest"),
-    _Words("the explanation of broken glass", "Glass.Broken", "break_glass", "break_glass_id", "explanation",
-           "explanation_digest"),
-)  # fmt: skip
-_SHOWN = _Words(
-    "what a response says", "System.Response", "system_response", "system_response_id", "tasking_summary",
-    "shown_digest",
-)  # fmt: skip
+_SHOWN = "System.Response"
+_KINDS = {
+    "User.Acknowledged": _Words(
+        "the note of a Send", "mini_submission", "mini_submission_id", "note_text", "note_digest"
+    ),
+    "Glass.Broken": _Words(
+        "the explanation of broken glass", "break_glass", "break_glass_id", "explanation",
+        "explanation_digest",
+    ),
+    _SHOWN: _Words(
+        "what a response says", "system_response", "system_response_id", "tasking_summary", "shown_digest",
+        "r.rationale::text",
+    ),
+}  # fmt: skip
 
-# Event by event, along the chains' index; a payload may hold anything by now, so its id is looked at first.
-# An event without a digest is of an earlier release.
-_PAGE = """SELECT e.patient_context_id, e.seq, c.patient_key, r.{key}, r.{column}, {more},
-    e.payload_json ->> '{digest}',
-    r.{column} = '{erased}' AND EXISTS (SELECT 1 FROM public.event_log x WHERE x.tenant_id = '{tenant}'
+# A payload may hold anything by now, so its id is looked at first.
+_RECORD = """SELECT r.{key} AS id, r.{column} AS words, {more} AS more,
+        e.payload_json ->> '{digest}' AS digest
+    FROM public.{table} r WHERE e.event_type = '{event_type}' AND r.tenant_id = e.tenant_id AND r.{key} = CASE
+        WHEN e.payload_json ->> '{key}' ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$'
+        THEN CAST(e.payload_json ->> '{key}' AS uuid) END"""
+# Event by event, once for all kinds, along the chains' index, whatever the planner thinks of the tables. An
+# event without a digest is of an earlier release.
+_PAGE = f"""SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
+SELECT e.patient_context_id, e.seq, e.event_type, c.patient_key, r.*,
+    r.words = '{ERASED}' AND EXISTS (SELECT 1 FROM public.event_log x WHERE x.tenant_id = '{{tenant}}'
         AND x.patient_context_id = e.patient_context_id AND x.seq > e.seq AND x.event_type = 'Patient.Erased')
 FROM public.event_log e
-JOIN public.{table} r ON r.tenant_id = '{tenant}' AND r.{key} = CASE
-    WHEN e.payload_json ->> '{key}' ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$'
-    THEN CAST(e.payload_json ->> '{key}' AS uuid) END
-LEFT JOIN public.patient_context c ON c.tenant_id = '{tenant}' AND c.patient_context_id = e.patient_context_id
-WHERE e.tenant_id = '{tenant}' AND e.event_type = '{event_type}' AND e.payload_json ->> '{digest}' IS NOT NULL
-    AND {chains} AND (e.patient_context_id, e.seq) > ('{context}', {seq:d})
-ORDER BY e.patient_context_id, e.seq LIMIT {at_once}"""
+CROSS JOIN LATERAL ({{records}}) r
+LEFT JOIN public.patient_context c
+    ON c.tenant_id = '{{tenant}}' AND c.patient_context_id = e.patient_context_id
+WHERE e.tenant_id = '{{tenant}}' AND e.event_type IN ({{types}}) AND r.digest IS NOT NULL
+    AND {{chains}} AND (e.patient_context_id, e.seq) > ('{{context}}', {{seq:d}})
+ORDER BY e.patient_context_id, e.seq LIMIT {_AT_ONCE}"""
 
 
 def check_words(
     ask: Ask, tenant_id: TenantId, text_digest: TextDigest, *, only: PatientContextId | None = None
 ) -> Iterator[Finding]:
     """Words that were altered since their event, of a tenant or of ``only`` one patient."""
-    for words in (*_WRITTEN, _SHOWN):
-        for seq, key, record_id, text, more, digest, is_erased in _records(ask, tenant_id, words, only):
-            if is_erased:
-                continue
-            now = (
-                shown_digest(text, more) if words is _SHOWN else text_digest(tenant_id, record_id, text or "")
-            )
-            if not hmac.compare_digest(now.encode(), digest.encode()):
-                says = f"{words.name}, which event {seq} tells of, was altered since"
-                yield Finding(tenant_id, PatientKey(key or ""), seq, Kind.RECORD, says)
+    for told in _records(ask, tenant_id, only):
+        if told.is_erased:
+            continue
+        if told.event_type == _SHOWN:
+            now = shown_digest(told.words, told.more)
+        else:
+            now = text_digest(tenant_id, told.record_id, told.words or "")
+        if not hmac.compare_digest(now.encode(), told.digest.encode()):
+            says = f"{_KINDS[told.event_type].name}, which event {told.seq} tells of, was altered since"
+            yield Finding(tenant_id, PatientKey(told.key or ""), told.seq, Kind.RECORD, says)
 
 
-_Record = tuple[int, str | None, UUID, str, str, str, bool]
+class _Told(NamedTuple):
+    context: UUID
+    seq: int
+    event_type: str
+    key: str | None
+    record_id: UUID
+    words: str
+    more: str
+    digest: str
+    is_erased: bool
 
 
-def _records(
-    ask: Ask, tenant_id: TenantId, words: _Words, only: PatientContextId | None
-) -> Iterator[_Record]:
+def _records(ask: Ask, tenant_id: TenantId, only: PatientContextId | None) -> Iterator[_Told]:
+    records = " UNION ALL ".join(
+        _RECORD.format(event_type=event_type, **kind._asdict()) for event_type, kind in _KINDS.items()
+    )
     context, seq = _FIRST, 0
     while True:
         statement = _PAGE.format(
             tenant=tenant_id,
-            more="r.rationale::text" if words is _SHOWN else "''",
+            records=records,
+            types=", ".join(f"'{event_type}'" for event_type in _KINDS),
             chains="true" if only is None else f"e.patient_context_id = '{only}'",
             context=context,
             seq=seq,
-            erased=ERASED,
-            at_once=_AT_ONCE,
-            **words._asdict(),
         )
-        rows = ask(tenant_id, statement)
-        for row in rows:
-            yield tuple(row[1:])
-        if len(rows) < _AT_ONCE:
+        page = [_Told(*row) for row in ask(tenant_id, statement)]
+        yield from page
+        if len(page) < _AT_ONCE:
             return
-        context, seq = rows[-1][0], rows[-1][1]
+        context, seq = page[-1].context, page[-1].seq

@@ -65,6 +65,13 @@ class Period(NamedTuple):
     since: datetime
     until: datetime
 
+    @property
+    def words(self) -> str:
+        """The days, as they follow whoever was asked about; nothing for all time."""
+        first = f" from {self.since:%Y-%m-%d}" if self.since > _FIRST else ""
+        last = f" until {self.until - timedelta(days=1):%Y-%m-%d}" if self.until < _LAST else ""
+        return first + last
+
 
 def period_of(since: str | None, until: str | None) -> Period:
     """The days from ``since`` to ``until``, both whole, in UTC.

@@ -83,7 +83,8 @@ def show(
 
 
 def _told(engine: Engine, asked: Asked, period: Period, count: int) -> Iterator[str]:
-    yield f"The story of patient {asked.patient_key}: {counted(count, 'event', 'events')}. Times are UTC."
+    events = counted(count, "event", "events")
+    yield f"The story of patient {asked.patient_key}{period.words}: {events}. Times are UTC."
     yield "Notes are not shown, nor who the patient is. After the time come the event's number and hash."
     day, width = None, len(str(asked.head.seq))
     for row in _rows(engine, asked, period):
@@ -139,8 +140,14 @@ def _sentence(row: _Row) -> str:
         note=None,
     )
     words = event_words(event) or f"{row.event_type}, for which this release has no words"
-    details = ", ".join(_details(row.event_type, payload))
+    details = ", ".join((*_person(row), *_details(row.event_type, payload)))
     return f"{words[0].upper()}{words[1:]}.{f' [{details}]' if details else ''}"
+
+
+def _person(row: _Row) -> Iterator[str]:
+    """Who it was, beside the name, which others may have too; after an erasure all have the same."""
+    if row.actor_user_id is not None:
+        yield f"user …{str(row.actor_user_id)[-_ID_SHOWN:]}"
 
 
 def _details(event_type: str, payload: dict[str, object]) -> Iterator[str]:
@@ -154,6 +161,6 @@ def _details(event_type: str, payload: dict[str, object]) -> Iterator[str]:
         # From its end: the beginning of these ids is the time.
         yield f"response {response}" if whole else f"response …{str(response)[-_ID_SHOWN:]}"
     if user := payload.get("assigned_to_user"):
-        yield f"user …{str(user)[-_ID_SHOWN:]}"
+        yield f"for user …{str(user)[-_ID_SHOWN:]}"
     if surface := payload.get("surface"):
         yield f"on {surface}"

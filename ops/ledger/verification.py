@@ -161,7 +161,7 @@ def _checkpoint(installation: Installation, report: Report) -> tuple[Checkpoint 
         return None, "The checkpoints do not hold"
     return (
         newest,
-        "There is no checkpoint yet: the scheduler signs one every hour, mobius ledger checkpoint now",
+        "There is no checkpoint yet: the scheduler signs one regularly, mobius ledger checkpoint now",
     )
 
 
@@ -279,4 +279,5 @@ def _told_of_documents(report: Report, documents: DocumentHeads | None) -> Itera
     if documents is None:
         yield "Firestore was not looked at."
     else:
-        yield f"{report.documents:,} documents in Firestore were compared."
+        counted = "document in Firestore was" if report.documents == 1 else "documents in Firestore were"
+        yield f"{report.documents:,} {counted} compared."

@@ -24,8 +24,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ModuleNotFoundError:
+    print(  # noqa: T201
+        "can't check: the package cryptography is missing: pip install cryptography, or run this file with "
+        "uv run, which brings it.",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 LEDGER, AUDIT_EVENTS, CHECKPOINT = "ledger.csv", "audit-events.ndjson", "checkpoint.txt"
 PROOF, HEADS = "proof.json", "heads.ndjson"
@@ -518,7 +526,7 @@ def main() -> int:
     )
     given = parser.parse_args()
     if not given.folder.is_dir():
-        parser.error("there is no such folder")
+        parser.error(f"there is no folder {given.folder}")
     try:
         folder = given.folder
         text = signed_text(_small_file(folder, CHECKPOINT), given.key)

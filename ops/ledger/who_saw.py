@@ -23,6 +23,7 @@ from ops.installation import (
 from ops.ledger.asking import (
     Asked,
     KeyArgument,
+    Period,
     SinceOption,
     UntilOption,
     find_patient,
@@ -114,7 +115,7 @@ def who_saw(
                 people, count = _read(found, kept, as_csv=as_csv, each=each, asked=asked)
             tell_reading(engine, asked, LedgerReading.WHO_SAW, count)
             if not as_csv:
-                _show_people(asked, people, count)
+                _show_people(asked, period, people, count)
             _copy(kept)
         for line in _limits(found):
             typer.echo(line, err=as_csv)
@@ -141,9 +142,10 @@ def _read(
     return tuple(people.values()), count
 
 
-def _show_people(asked: Asked, people: tuple[Seen, ...], count: int) -> None:
+def _show_people(asked: Asked, period: Period, people: tuple[Seen, ...], count: int) -> None:
     screen = Screen(Terminal(highlight=False))
-    screen.print(f"Who saw patient {asked.patient_key}: {counted(count, 'event', 'events')}. Times are UTC.")
+    events = counted(count, "event", "events")
+    screen.print(f"Who saw patient {asked.patient_key}{period.words}: {events}. Times are UTC.")
     if asked.began_at is None:
         screen.print("This patient's ledger has no event yet.")
     else:

@@ -126,6 +126,11 @@ def preview_policy(
         screen = Screen()
         for part in _told_impact(impact):
             screen.print(part)
+        if document.retention.legal_hold != (base is not None and base.retention.legal_hold):
+            begins = document.retention.legal_hold
+            screen.print(
+                "A legal hold begins: nothing is erased any more." if begins else "The legal hold ends."
+            )
         if document.retention.erases:
             screen.print(_told_erasures(due_under(engine, tenant_id, document.retention)))
         if base is not None and says_the_same(base, document):
@@ -207,6 +212,8 @@ def _told_impact(impact: Impact) -> Iterator[Table | str]:
 
 def _told_erasures(due: Iterable[Erasable]) -> str:
     scopes = Counter(each.scope for each in due)
+    if not scopes:
+        return "Retention: nothing is due to be erased yet."
     patients = counted(scopes[ErasureScope.ALL], "patient is", "patients are")
     texts = counted(scopes[ErasureScope.TEXTS], "other", "others")
     return (

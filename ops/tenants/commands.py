@@ -28,7 +28,7 @@ from ops.policy.preview import counted
 from ops.readable import Screen, Terminal
 from ops.tenants.erase import Gone, Leaving, Step
 from ops.tenants.export import LEFT_OUT, write_export
-from ops.tenants.standing import every_tenant
+from ops.tenants.standing import Standing, every_tenant
 from ops.users.accounts import Accounts
 from ops.users.identities import Identities, find_identities
 from ops.users.staff import StoredStaff
@@ -55,17 +55,24 @@ def list_tenants(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
                 "There is no tenant, or the database's user may see none: give DATABASE_URL the owner's, "
                 "mobius_owner."
             )
-        table = Table("tenant", "name", "users", "patients", "events", "")
+        table = Table("tenant", "name", "users", "patients", "events", "standing")
         table.columns[0].no_wrap = True
         for each in tenants:
-            left = f"left {moment_text(each.closed_at)}" if each.closed_at else ""
             held = "legal hold" if each.is_held else ""
             table.add_row(
                 str(each.tenant_id), each.name, f"{each.users:,}", f"{each.patients:,}", f"{each.events:,}",
-                ", ".join(word for word in (left, held) if word),
+                ", ".join(word for word in (_left(each), held) if word),
             )  # fmt: skip
         console = Terminal(highlight=False)
         Screen(console if console.is_terminal else Terminal(highlight=False, width=_PIPED_WIDTH)).print(table)
+
+
+def _left(standing: Standing) -> str:
+    if standing.erased_at is not None:
+        return f"erased {moment_text(standing.erased_at)}"
+    if standing.closed_at is not None:
+        return f"closed {moment_text(standing.closed_at)}, not erased yet: run mobius tenants erase again"
+    return ""
 
 
 @app.command("export")

@@ -105,7 +105,7 @@ class Leaving:
         documents += self._remove_documents()
         removed, foreign = self._forget_identities()
         did = (standing.closed_at is None, users, documents, patients, renamed, removed)
-        is_new = self._tell(standing, documents, did_something=any(did))
+        is_new = self._tell(standing, did_something=any(did))
         return Gone(patients, standing.users, documents, foreign, is_new)
 
     def _close(self, name: str) -> Standing:
@@ -187,11 +187,9 @@ class Leaving:
                 advance(1)
         return found[Followed.DONE], found[Followed.FOREIGN]
 
-    def _tell(self, standing: Standing, documents: int, *, did_something: bool) -> bool:
+    def _tell(self, standing: Standing, *, did_something: bool) -> bool:
         """Has the ledger say that it is done, if it was not before; returns whether it does so now."""
-        told = TenantErased(
-            patient_count=standing.patients, user_count=standing.users, document_count=documents
-        )
+        told = TenantErased(patient_count=standing.patients, user_count=standing.users)
         with transaction(self._engine, self._tenant_id) as uow:
             is_told = uow.value(_IS_TOLD, tenant=self._tenant_id, event_type=told.event_type)
             if is_told and not did_something:

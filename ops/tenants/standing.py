@@ -16,6 +16,8 @@ from shared.persistence.unit_of_work import UnitOfWork
 # A chain's length is how many events it has: nothing is ever deleted from it.
 _STANDING = text("""
 SELECT t.name, t.closed_at,
+    (SELECT max(e.created_at) FROM event_log e WHERE e.tenant_id = t.tenant_id
+        AND e.patient_context_id IS NULL AND e.event_type = 'Tenant.Erased') AS erased_at,
     coalesce((SELECT p.retention_rules_json @> '{"legal_hold": true}' FROM policy_config p
         WHERE p.tenant_id = t.tenant_id ORDER BY p.version DESC LIMIT 1), false) AS is_held,
     (SELECT count(*) FROM app_user u WHERE u.tenant_id = t.tenant_id) AS users,
@@ -26,11 +28,15 @@ FROM tenant t WHERE t.tenant_id = :tenant""")
 
 
 class Standing(NamedTuple):
-    """One tenant. ``closed_at``: when it left; ``is_held``: whether a legal hold keeps everything."""
+    """One tenant. ``closed_at``: when it left; ``erased_at``: when nothing of it was left any more.
+
+    ``is_held``: whether a legal hold keeps everything.
+    """
 
     tenant_id: TenantId
     name: str
     closed_at: datetime | None
+    erased_at: datetime | None
     is_held: bool
     users: int
     patients: int
@@ -46,6 +52,7 @@ def read_standing(uow: UnitOfWork, tenant_id: TenantId) -> Standing:
         tenant_id=tenant_id,
         name=rows[0].name,
         closed_at=rows[0].closed_at,
+        erased_at=rows[0].erased_at,
         is_held=rows[0].is_held,
         users=rows[0].users,
         patients=rows[0].patients,

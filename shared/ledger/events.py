@@ -244,7 +244,6 @@ class TenantErased(Payload, frozen=True):
     event_type = "Tenant.Erased"
     patient_count: int
     user_count: int
-    document_count: int
 
 
 class Event(Frozen, frozen=True):

@@ -61,14 +61,15 @@ def test_a_story_is_told_event_by_event_with_number_hash_and_details(clinic: Cli
     response = next(event for event in events if event.event_type == "System.Response").payload_json
     mode = response["execution_mode"]
     worker = clinic.users[COUNSELOR].display_name
+    of_worker, of_lead = (f"user …{str(clinic.users[n].user_id)[-12:]}" for n in (COUNSELOR, LEAD))
     assert (
         f"The system said yellow with 1 task, an acknowledgement was needed. [mode {mode}, "
         f"policy version 1, response {response['system_response_id']}, on mini]"
     ) in said
     answered = f"response …{response['system_response_id'][-12:]}"
-    assert f"{worker} acknowledged and asserted tasking review. [{answered}, on mini]" in said
-    assert f"{worker} claimed the assignment for authorization." in said
-    assert f"{clinic.users[LEAD].display_name} viewed the patient. [on sidecar]" in said
+    assert f"{worker} acknowledged and asserted tasking review. [{of_worker}, {answered}, on mini]" in said
+    assert f"{worker} claimed the assignment for authorization. [{of_worker}" in said
+    assert f"{clinic.users[LEAD].display_name} viewed the patient. [{of_lead}, on sidecar]" in said
     assert said.splitlines()[-1].endswith(f"event {events[-1].seq}, {events[-1].hash.hex()}.")
 
 

@@ -282,7 +282,7 @@ def test_it_needs_nothing_but_the_standard_library_and_cryptography() -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (("nowhere", "--key", KEY), 2, "there is no such folder"),
+        (("nowhere", "--key", KEY), 2, "there is no folder nowhere"),
         ((".", "--key", KEY), 1, "it is no checkpoint"),
         ((".", "--key", "no-key"), 2, "no verifier key"),
         ((".",), 2, "--key"),

@@ -28,7 +28,7 @@ try:
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 except ModuleNotFoundError:
-    print(  # noqa: T201
+    print(
         "can't check: the package cryptography is missing: pip install cryptography, or run this file with "
         "uv run, which brings it.",
         file=sys.stderr,
@@ -530,12 +530,12 @@ def main() -> int:
     try:
         folder = given.folder
         text = signed_text(_small_file(folder, CHECKPOINT), given.key)
-        print(check(folder, text, _progress(folder / LEDGER)))  # noqa: T201
+        print(check(folder, text, _progress(folder / LEDGER)))
     except Refused as refusal:
-        print(f"refused: {refusal}", file=sys.stderr)  # noqa: T201
+        print(f"refused: {refusal}", file=sys.stderr)
         return 1
     except (OSError, ValueError) as error:
-        print(f"can't check: {error}", file=sys.stderr)  # noqa: T201
+        print(f"can't check: {error}", file=sys.stderr)
         return 2
     return 0
 
@@ -554,7 +554,7 @@ def _progress(ledger: Path) -> Callable[[int], None]:
         done += size
         if total and done * 100 // total > shown:
             shown = done * 100 // total
-            print(f"\r{shown} %", end="" if shown < 99 else "\n", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"\r{shown} %", end="" if shown < 99 else "\n", file=sys.stderr, flush=True)
 
     return advance
 

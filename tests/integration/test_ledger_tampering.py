@@ -25,7 +25,7 @@ SEED = random.SystemRandom().randrange(2**32)
 @pytest.fixture
 def chance(request: pytest.FixtureRequest) -> random.Random:
     # Printed with a failure, to be put in here again.
-    print(f"seed {SEED}")  # noqa: T201
+    print(f"seed {SEED}")  # noqa: T201 -- shown when it fails, to run it again
     return random.Random(SEED)
 
 

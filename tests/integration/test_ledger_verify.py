@@ -155,7 +155,7 @@ def test_what_is_wrong_is_told_in_a_line_each_and_ends_with_1(ledger: Ledger, op
     assert any(line.startswith(f"truncated: {where} {other.key}: the chain ends at") for line in lines)
     assert lines[-3].startswith(f"{events(ledger) - 1} events, NOT INTACT: ")
     findings = lines[:-3]
-    assert findings == sorted(findings, key=lambda line: re.search(r"patient (\S+):", line)[1])  # type: ignore[index]
+    assert findings == sorted(findings, key=lambda line: re.search(r"patient (\S+):", line)[1])  # type: ignore[index]  # each has one
     one = verified(ledger, operator, "--patient", chain.key or "", status=1)
     assert one[:-3] == [line for line in findings if str(chain.key) in line]
     verified(ledger, operator, "--patient", untouched.key or "")

@@ -13,23 +13,35 @@ from shared.ledger.verification.pages import Ask
 from shared.model import TenantId
 from shared.persistence.policies import POLICY
 
-_VERSIONS = f"""SELECT p.version, {POLICY}::text, (SELECT e.payload_json ->> 'digest' FROM public.event_log e
-    WHERE e.tenant_id = '{{tenant}}' AND e.patient_context_id IS NULL AND e.event_type = 'Policy.Published'
-    AND e.payload_json ->> 'version' = p.version::text ORDER BY e.seq LIMIT 1)
-FROM public.policy_config p WHERE p.tenant_id = '{{tenant}}' ORDER BY p.version"""  # noqa: S608 -- our own text
+_VERSIONS = f"""SELECT coalesce(p.version, e.version), p.document, e.digest
+FROM (SELECT p.version, {POLICY}::text AS document FROM public.policy_config p
+    WHERE p.tenant_id = '{{tenant}}') p
+FULL JOIN (SELECT DISTINCT ON (1) (e.payload_json ->> 'version')::numeric AS version,
+        e.payload_json ->> 'digest' AS digest
+    FROM public.event_log e WHERE e.tenant_id = '{{tenant}}' AND e.patient_context_id IS NULL
+    AND e.event_type = 'Policy.Published' AND pg_catalog.jsonb_typeof(e.payload_json -> 'version') = 'number'
+    ORDER BY 1, e.seq) e ON e.version = p.version
+ORDER BY 1"""  # noqa: S608 -- our own text
 
 
 def check_policies(ask: Ask, tenant_id: TenantId) -> Iterator[Finding]:
-    """Versions that were altered since they were published."""
+    """Versions that were altered since they were published, taken away, or never published."""
     for version, document, digest in ask(tenant_id, _VERSIONS.format(tenant=tenant_id)):
-        if digest is not None and _digest(document) != digest:
+        if document is None:
+            says = f"version {version} of the policy, which was published, is not there"
+        elif digest is None and version > 1:
+            says = f"version {version} of the policy was never published"
+        elif digest is not None and _digest(document) != digest:
             says = f"version {version} of the policy was altered since it was published"
-            yield Finding(tenant_id, None, 0, Kind.RECORD, says)
+        else:
+            # The first one of a tenant of an earlier release has no event.
+            continue
+        yield Finding(tenant_id, None, 0, Kind.RECORD, says)
 
 
 def _digest(document: str) -> str | None:
     """None: it can't be read as a policy any more."""
     try:
         return policy_digest(decode_policy(msgspec.json.decode(document)))
-    except (PolicyError, msgspec.MsgspecError):
+    except (PolicyError, msgspec.MsgspecError, RecursionError):
         return None

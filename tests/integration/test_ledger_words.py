@@ -10,7 +10,12 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 
 from ops.ledger.policies import check_policies
+from ops.policy.document import policy_digest
+from ops.policy.store import stored_policy
+from ops.transaction import tell_ledger, transaction
 from shared import settings
+from shared.ledger.events import PolicyPublished
+from shared.ledger.verification.records import check_records
 from shared.ledger.verification.words import check_words
 from shared.persistence.database import driver_url
 from shared.security.patient_keys import text_digest
@@ -19,12 +24,8 @@ from tests.integration.small_ledger import ask
 
 DESK = 0
 TABLES = (
-    "mini_submission",
-    "break_glass",
-    "system_response",
-    "policy_config",
-    "event_log",
-    "patient_context",
+    *("mini_submission", "break_glass", "system_response", "response_outcome"),
+    *("policy_config", "event_log", "patient_context"),
 )
 ERASED = "UPDATE mini_submission SET note_text = '[erased]'"
 
@@ -33,6 +34,10 @@ ERASED = "UPDATE mini_submission SET note_text = '[erased]'"
 def spoken(clinic: Clinic) -> Clinic:
     """A clinic with words of every kind, of two patients."""
     clinic.publish(allowlist={"permissions": {"break_glass": ["front_desk"]}})
+    with transaction(create_engine(driver_url(clinic.product.urls.owner)), clinic.tenant_id) as uow:
+        digest = policy_digest(stored_policy(uow, clinic.tenant_id, 2))
+        tell_ledger(uow, clinic.tenant_id, PolicyPublished(version=2, digest=digest))
+        uow.commit()
     for number in (EXPIRING, BY_HAND):
         clinic.status(number)
         clinic.answer("mini/ack", clinic.says(number))
@@ -58,7 +63,11 @@ def found(clinic: Clinic, *statements: str) -> list[str]:
     digest = partial(text_digest, settings.settings().master_secret)
     with altered(clinic, *statements) as connection:
         read = partial(ask, connection)
-        findings = [*check_words(read, clinic.tenant_id, digest), *check_policies(read, clinic.tenant_id)]
+        findings = [
+            *check_words(read, clinic.tenant_id, digest),
+            *check_records(read, clinic.tenant_id),
+            *check_policies(read, clinic.tenant_id),
+        ]
     for finding in findings:
         assert finding.tenant_id == clinic.tenant_id
         assert NOTE not in finding.line
@@ -123,3 +132,34 @@ def test_what_was_erased_and_told_of_is_no_alteration(spoken: Clinic) -> None:
 )
 def test_a_policy_that_was_altered_since_it_was_published_is_found(clinic: Clinic, alteration: str) -> None:
     assert found(clinic, alteration) == ["version 1 of the policy was altered since it was published"]
+
+
+def test_a_version_that_nobody_published_or_that_was_taken_away_is_found(spoken: Clinic) -> None:
+    forged = """INSERT INTO policy_config SELECT (f.r).* FROM (
+        SELECT jsonb_populate_record(p, '{"version": 3}') AS r FROM policy_config p WHERE p.version = 2) f"""
+    assert found(spoken, forged) == ["version 3 of the policy was never published"]
+    assert found(
+        spoken,
+        "DELETE FROM mini_submission",
+        "DELETE FROM response_outcome",
+        "ALTER TABLE system_response DROP CONSTRAINT fk_system_response_tenant_id_policy_version",
+        "DELETE FROM policy_config WHERE version = 2",
+    )[-1:] == ["version 2 of the policy, which was published, is not there"]
+
+
+@pytest.mark.parametrize(
+    "alteration",
+    [
+        "UPDATE break_glass SET reason = 'other'",
+        "UPDATE break_glass SET expires_at = expires_at + interval '10 years'",
+        "DELETE FROM break_glass",
+    ],
+)
+def test_broken_glass_that_was_altered_or_taken_away_is_found(spoken: Clinic, alteration: str) -> None:
+    assert len(found(spoken, alteration)) == 2
+
+
+def test_what_is_too_deep_to_be_read_is_altered(spoken: Clinic) -> None:
+    deep = "(repeat('[', 3000) || repeat(']', 3000))::jsonb"
+    says = found(spoken, f"UPDATE system_response SET rationale = {deep}")  # noqa: S608 -- our own text
+    assert any(each.startswith("what a response says") for each in says)

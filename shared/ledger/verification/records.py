@@ -58,6 +58,25 @@ _RECORDS = (
         at="submitted_at",
     ),
     _Record(
+        name="broken glass",
+        table="break_glass",
+        event_type="Glass.Broken",
+        key=("break_glass_id",),
+        same=(
+            *_payload("reason"),
+            ("surface_type", "e.payload_json ->> 'surface'"),
+            ("user_id", "e.actor_user_id::text"),
+            # It may end sooner than its event says, never later.
+            (
+                "expires_at",
+                "CASE WHEN pg_catalog.jsonb_typeof(e.payload_json -> 'lasts_s') = 'number' AND r.expires_at "
+                "<= e.created_at + interval '1 minute' + interval '1 second' "
+                "* least((e.payload_json ->> 'lasts_s')::numeric, 1e8)::float8 THEN r.expires_at::text END",
+            ),
+        ),
+        at="created_at",
+    ),
+    _Record(
         name="an outcome",
         table="response_outcome",
         event_type="Outcome.Computed",

@@ -76,13 +76,20 @@ def check_words(
     for told in _records(ask, tenant_id, only):
         if told.is_erased:
             continue
-        if told.event_type == _SHOWN:
-            now = shown_digest(told.words, told.more)
-        else:
-            now = text_digest(tenant_id, told.record_id, told.words or "")
+        now = _digest(tenant_id, told, text_digest)
         if not hmac.compare_digest(now.encode(), told.digest.encode()):
             says = f"{_KINDS[told.event_type].name}, which event {told.seq} tells of, was altered since"
             yield Finding(tenant_id, PatientKey(told.key or ""), told.seq, Kind.RECORD, says)
+
+
+def _digest(tenant_id: TenantId, told: _Told, text_digest: TextDigest) -> str:
+    """The digest of the words as they are; none of what can't be read, which nobody wrote."""
+    try:
+        if told.event_type == _SHOWN:
+            return shown_digest(told.words, told.more)
+        return text_digest(tenant_id, told.record_id, told.words or "")
+    except (ValueError, RecursionError, OverflowError):
+        return ""
 
 
 class _Told(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import NoneType
 from uuid import UUID, uuid4
@@ -12,7 +13,7 @@ import msgspec
 
 from shared.ledger.events import Payload
 
-_PLAIN = {str: "a_code", int: 3, bool: True}
+_PLAIN = {str: "a_code", int: 3, bool: True, datetime: datetime(2026, 11, 23, tzinfo=UTC)}
 
 
 def payload_types() -> tuple[type[Payload], ...]:

@@ -152,7 +152,10 @@ BEGIN
     VALUES (this_tenant, patient, shown, gen_random_uuid(), 'Patient.Erased', correlation,
         jsonb_build_object('scope', CASE WHEN everything THEN 'all' ELSE 'texts' END,
             'reason', CASE WHEN closed IS NULL THEN 'retention' ELSE 'offboarding' END,
-            'snapshot_count', snapshots, 'note_count', notes, 'explanation_count', explanations));
+            'snapshot_count', snapshots, 'note_count', notes, 'explanation_count', explanations,
+            -- What people wrote later is still there: if it looks erased, somebody else did it.
+            'texts_until', to_char(least(before, clock_timestamp()) AT TIME ZONE 'UTC',
+                'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')));
 END
 $$
 """

@@ -85,7 +85,8 @@ UPDATE patient_context c
 SET reassess_at = least(c.reassess_at,
     CAST(:began AS timestamptz) + make_interval(secs => (:place + d.n) / CAST(:rate AS float8)))
 FROM unnest(CAST(:contexts AS uuid[])) WITH ORDINALITY AS d(id, n)
-WHERE c.tenant_id = :tenant AND c.patient_context_id = d.id""")
+WHERE c.tenant_id = :tenant AND c.patient_context_id = d.id
+AND EXISTS (SELECT 1 FROM tenant t WHERE t.tenant_id = :tenant AND t.closed_at IS NULL)""")
 
 
 def newest_version(uow: UnitOfWork, tenant_id: TenantId) -> int:

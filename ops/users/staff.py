@@ -127,7 +127,7 @@ class StoredStaff:
         access = (before.role, before.status) != (after.role, after.status)
         renamed = before.display_name != after.display_name
         with transaction(self._engine, self.tenant_id) as uow:
-            if after.status is UserStatus.ACTIVE:
+            if renamed or after.status is UserStatus.ACTIVE:
                 self._check_open(uow)
             if access:
                 uow.run(_ADD_ROLE, role=after.role)

@@ -6,6 +6,7 @@ get in (mission: no PHI in the ledger). How events are chained is the database's
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -213,7 +214,10 @@ class LedgerRead(Payload, frozen=True):
 
 
 class PatientErased(Payload, frozen=True):
-    """What was known of the patient, or only what people wrote about them, was erased; so many of each."""
+    """What was known of the patient, or only what people wrote about them, was erased; so many of each.
+
+    ``texts_until``: what people wrote up to then; later texts are still there.
+    """
 
     event_type = "Patient.Erased"
     scope: ErasureScope
@@ -221,6 +225,7 @@ class PatientErased(Payload, frozen=True):
     snapshot_count: int
     note_count: int
     explanation_count: int
+    texts_until: datetime
 
 
 class TenantExported(Payload, frozen=True):

@@ -193,6 +193,8 @@ patient_context = _tenant_table(
     _unique("patient_key"),
     # It is part of a document's path.
     CheckConstraint("patient_key ~ '^[A-Za-z0-9_-]{8,64}$'", name="patient_key"),
+    # Whoever reads patients in the order of their ids begins behind it.
+    CheckConstraint("patient_context_id <> '00000000-0000-0000-0000-000000000000'", name="not_nil"),
     _refers("patient_identity_ref", "patient_identity_ref_id"),
     # The sweep's cost follows what is due, whoever it belongs to.
     Index(None, "ack_due_at", postgresql_where=text("ack_due_at IS NOT NULL")),
@@ -492,6 +494,8 @@ event_log = _tenant_table(
         postgresql_nulls_not_distinct=True,
     ),
     CheckConstraint(r"event_type ~ '^[A-Z][a-z]+\.[A-Z][a-z]+$'", name="event_type"),
+    # Far more than any event holds: whoever verifies, signs or exports reads the whole of it.
+    CheckConstraint("octet_length(CAST(payload_json AS text)) <= 16384", name="payload_size"),
 )
 
 outbox = _tenant_table(

@@ -17,13 +17,15 @@ from sqlalchemy import Connection, Engine, TextClause
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from shared.errors import Collided, DatabaseUnavailable, MobiusError, Overloaded, StillRunning
+from shared.errors import Collided, DatabaseUnavailable, Forbidden, MobiusError, Overloaded, StillRunning
 from shared.model import PatientContextId, PatientKey, TenantId
 
 _PATIENT_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LOCK_NOT_AVAILABLE = "55P03"
 _DEADLOCK = "40P01"
 _UNIQUE_VIOLATION = "23505"
+# Raised by our own trigger alone (tenant_is_open in the migrations).
+_TENANT_HAS_LEFT = "55000"
 # Shut down, starting up, too many connections, out of resources, statement or idle time-out.
 _AWAY = re.compile(r"08...|57P0.|57014|53...|25P03|28...")
 
@@ -203,6 +205,8 @@ def _sentence(error: BaseException) -> BaseException:
         return StillRunning()
     if code == _DEADLOCK:
         return Collided()
+    if code == _TENANT_HAS_LEFT:
+        return Forbidden("Your tenant has left: nothing more is taken in.")
     if code == _UNIQUE_VIOLATION and _constraint(error) == "uq_mini_submission_idempotency":
         # The same key, at the same moment, about two patients: whichever came first is still running.
         return StillRunning()

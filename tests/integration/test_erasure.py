@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -100,10 +101,12 @@ def test_all_of_a_patient_goes_when_nothing_happened_for_so_many_days(
     (sent,) = run(database.app, clinic.tenant_id, "SELECT * FROM mini_submission")
     assert (sent.note_text, sent.request_hash, sent.idempotency_key_hash) == ("[erased]", None, None)
     assert (sent.override_proceed, sent.user_id) == ("green", clinic.user_id)
-    assert told(database, clinic) == [PatientErased(
+    (event,) = told(database, clinic)
+    assert event == PatientErased(
         scope=ErasureScope.ALL, reason=ErasureReason.RETENTION, snapshot_count=1, note_count=1,
-        explanation_count=1,
-    )]  # fmt: skip
+        explanation_count=1, texts_until=event.texts_until,
+    )  # fmt: skip
+    assert timedelta(0) <= datetime.now(UTC) - event.texts_until < timedelta(minutes=5)
     assert erase(database, clinic) == (0, 0, 0, 0)
     assert len(told(database, clinic)) == 1
 

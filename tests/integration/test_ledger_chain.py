@@ -210,3 +210,10 @@ def test_an_event_that_is_rolled_back_leaves_no_gap(database: Database, clinic: 
     assert heads(database, clinic) == before
     append(database, clinic, clinic.patient_id)
     verify(chain(database, clinic, clinic.patient_id))
+
+
+def test_an_event_that_nobody_could_read_again_is_refused(database: Database, clinic: Clinic) -> None:
+    # Compressed it is small; whoever verifies or signs reads all of it.
+    with pytest.raises(DBAPIError, match="ck_event_log_payload_size"):
+        append(database, clinic, clinic.patient_id, None, {"kind": "x" * 20_000})
+    verify(chain(database, clinic, clinic.patient_id))

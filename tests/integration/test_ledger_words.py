@@ -111,15 +111,21 @@ def test_two_notes_that_changed_places_are_found(spoken: Clinic) -> None:
     assert len(found(spoken, swap)) == 2
 
 
-def test_what_was_erased_and_told_of_is_no_alteration(spoken: Clinic) -> None:
+@pytest.mark.parametrize(
+    ("until", "count"),
+    [("2999-01-01T00:00:00.000000Z", 1), ("2026-01-01T00:00:00.000000Z", 2), ("no time", 2)],
+    ids=["what came before", "what came later", "who knows"],
+)
+def test_only_what_an_erasure_tells_of_is_no_alteration(spoken: Clinic, until: str, count: int) -> None:
+    # As text, a letter would come behind every digit, and so be later than any time.
     told = f"""INSERT INTO event_log (tenant_id, patient_context_id, event_id, event_type, payload_json, seq,
             prev_hash, hash)
-        SELECT '{spoken.tenant_id}', c.patient_context_id, gen_random_uuid(), 'Patient.Erased', '{{}}',
-            c.ledger_seq + 1, c.ledger_head, c.ledger_head
+        SELECT '{spoken.tenant_id}', c.patient_context_id, gen_random_uuid(), 'Patient.Erased',
+            '{{"texts_until": "{until}"}}', c.ledger_seq + 1, c.ledger_head, c.ledger_head
         FROM patient_context c WHERE c.tenant_id = '{spoken.tenant_id}'
         AND c.patient_context_id = '{spoken.context(BY_HAND)}'"""  # noqa: S608 -- our own text
     # Of the other patient nobody told.
-    assert len(found(spoken, ERASED, told)) == 1
+    assert len(found(spoken, ERASED, told)) == count
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,9 @@ def retained(clinic: Clinic) -> dict[str, int]:
 def erasures(clinic: Clinic, number: int) -> list[dict[str, Any]]:
     """What the patient's chain says of erasures."""
     assert clinic.chain_holds(number)
-    return [e.payload_json for e in clinic.events(number) if e.event_type == "Patient.Erased"]
+    payloads = [e.payload_json for e in clinic.events(number) if e.event_type == "Patient.Erased"]
+    assert all(payload.pop("texts_until") for payload in payloads)
+    return payloads
 
 
 def names(clinic: Clinic, number: int) -> list[str | None]:

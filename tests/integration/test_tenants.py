@@ -262,7 +262,9 @@ def test_what_stays_is_the_ledger_and_nobody_has_anything_open(clinic: Clinic) -
     (item,) = items(clinic, EXPIRING)
     assert (item.status, item.resolved_by_submission) == ("dismissed", None)
     assert clinic.told(EXPIRING)[-2:] == ["Assignment.Resolved", "Patient.Erased"]
-    assert clinic.events(GREEN)[-1].payload_json == {
+    erased_of_one = clinic.events(GREEN)[-1].payload_json
+    assert erased_of_one.pop("texts_until")
+    assert erased_of_one == {
         "scope": "all", "reason": "offboarding", "snapshot_count": 1, "note_count": 1, "explanation_count": 1,
     }  # fmt: skip
     assert clinic.count("patient_context", "ack_due_at IS NOT NULL OR reassess_at IS NOT NULL") == 0
@@ -290,6 +292,7 @@ def test_after_it_nothing_comes_in_and_nothing_stumbles(clinic: Clinic, tmp_path
     who = str(clinic.users[DESK].user_id)
     here = ("--tenant", str(clinic.tenant_id))
     assert "has left" in refused(mobius(clinic, "users", "enable", who, *here))
+    assert "has left" in refused(mobius(clinic, "users", "change", who, "--name", "Back Again", *here))
     new = ("users", "create", "ana@clinic.example", "--name", "Ana Ruiz", "--role", "front_desk", *here)
     assert "has left" in refused(mobius(clinic, *new))
     file = tmp_path / "patients.ndjson"
@@ -301,6 +304,7 @@ def test_after_it_nothing_comes_in_and_nothing_stumbles(clinic: Clinic, tmp_path
     shown = done(mobius(clinic, "policy", "show", *here))
     policy.write_text(shown.replace("display_name: full", "display_name: initials"))
     assert "Published version 2" in done(mobius(clinic, "policy", "publish", str(policy), *here))
+    assert clinic.count("patient_context", "reassess_at IS NOT NULL") == 0
     assert clinic.count("outbox") == 0
     assert project_presence(engine(), FirestoreDocuments(), clinic.tenant_id, tab) is False
     assert documents(clinic) == {}

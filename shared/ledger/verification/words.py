@@ -18,6 +18,8 @@ TextDigest = Callable[[TenantId, UUID, str], str]
 ERASED = "[erased]"
 """What stands for words that were erased; an event of the chain says so."""
 
+# By how much an event may come after the words that it tells of, in the transaction that wrote both.
+_WRITTEN_BEFORE = "interval '1 minute'"
 _AT_ONCE = 2_000
 _FIRST = UUID(int=0)
 
@@ -59,7 +61,10 @@ _RECORD = """SELECT r.{key} AS id, r.{column} AS words, {more} AS more,
 _PAGE = f"""SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
 SELECT e.patient_context_id, e.seq, e.event_type, c.patient_key, r.*,
     r.words = '{ERASED}' AND EXISTS (SELECT 1 FROM public.event_log x WHERE x.tenant_id = '{{tenant}}'
-        AND x.patient_context_id = e.patient_context_id AND x.seq > e.seq AND x.event_type = 'Patient.Erased')
+        AND x.patient_context_id = e.patient_context_id AND x.seq > e.seq AND x.event_type = 'Patient.Erased'
+        AND x.payload_json ->> 'texts_until' ~ '^[0-9T:.-]+Z$'
+        AND (x.payload_json ->> 'texts_until') COLLATE "C" >= pg_catalog.to_char(
+            pg_catalog.timezone('UTC', e.created_at - {_WRITTEN_BEFORE}), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
 FROM public.event_log e
 CROSS JOIN LATERAL ({{records}}) r
 LEFT JOIN public.patient_context c

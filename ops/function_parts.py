@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Mapping
 
+from sqlalchemy import make_url
+
 from ops.emulators import answers
 from ops.gateway import HEALTH, ROOT
-from ops.ports import Ports
+from ops.ports import Ports, reached_at
 from ops.state_folder import CHECKPOINTS, LEDGER_SIGNING_KEY, StateFolder
 from ops.supervisor import Part
 
@@ -46,15 +48,22 @@ def function_environment(ports: Ports, database_url: str, master_secret: str) ->
         "DATABASE_POOL_SIZE": _THREADS,
         **own,
         "GOOGLE_CLOUD_PROJECT": PROJECT_ID,
-        "DATABASE_URL": database_url,
+        "DATABASE_URL": _via(ports, database_url),
         "MOBIUS_MASTER_SECRET": master_secret,
         "PUBSUB_TOPIC": TOPIC,
-        "FIRESTORE_EMULATOR_HOST": loopback(ports.firestore),
-        "PUBSUB_EMULATOR_HOST": loopback(ports.pubsub),
+        "FIRESTORE_EMULATOR_HOST": loopback(reached_at(ports, "firestore", os.environ)),
+        "PUBSUB_EMULATOR_HOST": loopback(reached_at(ports, "pubsub", os.environ)),
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         "NO_PROXY": ",".join(filter(None, ("127.0.0.1,localhost", os.environ.get("NO_PROXY")))),
     }
+
+
+def _via(ports: Ports, database_url: str) -> str:
+    url = make_url(database_url)
+    if url.port != ports.postgres:
+        return database_url
+    return url.set(port=reached_at(ports, "postgres", os.environ)).render_as_string(hide_password=False)
 
 
 def ledger_environment(folder: StateFolder) -> Mapping[str, str]:

@@ -22,7 +22,7 @@ from ops.function_parts import (
     loopback,
 )
 from ops.gateway import ROOT, SCHEDULED, ScheduledTarget
-from ops.ports import PortChoice, choose_ports
+from ops.ports import PortChoice, choose_ports, reached_at
 from ops.postgres_server import admin_url, postgres_part
 from ops.readable import Screen
 from ops.schema import DatabaseUrls, prepare_database
@@ -135,7 +135,7 @@ class LocalStack:
             host=loopback(self._ports.pubsub),
             project_id=PROJECT_ID,
             topic=TOPIC,
-            push_to=local_url(self._ports.projector, "/"),
+            push_to=local_url(reached_at(self._ports, "projector", os.environ), "/"),
         )
 
     def _rebuild(self) -> None:

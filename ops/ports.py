@@ -53,6 +53,16 @@ def choose_ports(choice: PortChoice, environ: Mapping[str, str], unneeded: froze
     return Ports(**chosen)
 
 
+def reached_at(ports: Ports, name: str, environ: Mapping[str, str]) -> int:
+    """The port at which the other parts reach the part ``name``: its own, or that of what stands before it.
+
+    ``MOBIUS_POSTGRES_VIA`` and its likes name a port at which somebody passes on what comes in: a test that
+    cuts, delays or repeats it. Raises PortUnusable when the variable is not a port.
+    """
+    variable = f"MOBIUS_{name.upper()}_VIA"
+    return _port(variable, environ[variable]) if variable in environ else int(getattr(ports, name))
+
+
 def _port(variable: str, value: str) -> int:
     if not value.isdecimal() or not 1 <= int(value) <= 65_535:
         raise PortUnusable(f"{variable} must be a port, a number from 1 to 65535.")

@@ -182,6 +182,21 @@ class SubjectType(StrEnum):
     USER = "user"
 
 
+class WalkPurpose(StrEnum):
+    """What somebody walks over all projections of a tenant for."""
+
+    CHECK = "check"
+    REBUILD = "rebuild"
+
+
+class WalkStage(StrEnum):
+    """What a walk over the projections looks at: patients, then users, then documents of nobody."""
+
+    PATIENT = "patient"
+    USER = "user"
+    ORPHAN = "orphan"
+
+
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):
     """A value: equal by content, never changed. Stored ones may have fields that newer code wrote."""
 

@@ -14,6 +14,7 @@ from shared.projections.presence import project_presence
 from shared.projections.projector import Projected
 from shared.projections.projector import project as project_subject
 from shared.projections.store import Contended, FirestoreDocuments
+from shared.projections.subjects import PostgresTruths
 from shared.settings import settings
 from shared.web.body import MAX_BODY
 from shared.web.logging import LogCode, log, log_context
@@ -60,7 +61,11 @@ def project(event: CloudEvent) -> None:
 
 def _project_subject(message: ProjectMessage) -> None:
     result = project_subject(
-        engine(), FirestoreDocuments(), message.tenant_id, message.subject_type, message.subject
+        PostgresTruths(engine()),
+        FirestoreDocuments(),
+        message.tenant_id,
+        message.subject_type,
+        message.subject,
     )
     log(
         _CODES[result],

@@ -1,4 +1,8 @@
-"""The messages that a change makes: which subject changed, never what (handbook: data.md)."""
+"""The messages that a change makes: which subject changed, never what (handbook: data.md).
+
+A field that this release does not know is passed over: while a newer one is being deployed, its messages
+reach projectors of this one.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,7 @@ import msgspec
 from shared.model import CorrelationId, Frozen, InvocationId, SubjectType, TenantId
 
 
-class ProjectMessage(
-    Frozen, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="project", tag_field="kind"
-):
+class ProjectMessage(Frozen, frozen=True, kw_only=True, tag="project", tag_field="kind"):
     """Project this subject again. ``version`` is a hint for people; the projector reads the truth."""
 
     subject_type: SubjectType
@@ -22,9 +24,7 @@ class ProjectMessage(
     correlation_id: CorrelationId
 
 
-class PresenceMessage(
-    Frozen, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="presence", tag_field="kind"
-):
+class PresenceMessage(Frozen, frozen=True, kw_only=True, tag="presence", tag_field="kind"):
     """Say again what this invocation shows and when it was last seen. Best effort: nothing repeats it."""
 
     subject_type: Literal["invocation"] = "invocation"

@@ -48,6 +48,8 @@ from shared.model import (
     SubjectType,
     Surface,
     UserStatus,
+    WalkPurpose,
+    WalkStage,
 )
 
 metadata = MetaData(
@@ -509,8 +511,27 @@ outbox = _tenant_table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     # Later than now: the request that wrote the row publishes it itself, the relay only what is left.
     _time("next_attempt_at", now=True),
+    # Told many times and never confirmed: reported, and told less often.
+    _time("parked_at", nullable=True),
     _unique("subject_type", "subject", "version"),
     _one_of("subject_type", SubjectType),
     # The relay reads what is due over all tenants.
     Index(None, "next_attempt_at"),
+)
+
+# How far a walk over a tenant's projections has come; each begins where the last one of its purpose stopped.
+projection_walk = _tenant_table(
+    "projection_walk",
+    ("purpose",),
+    _text("purpose"),
+    _text("stage"),
+    Column("place", Text, nullable=False, server_default=text("''")),
+    _time("began_at", now=True),
+    _time("ended_at", nullable=True),
+    Column("checked", BigInteger, nullable=False, server_default=text("0")),
+    Column("differing", BigInteger, nullable=False, server_default=text("0")),
+    # Documents that nobody writes over without being told to: of an unknown head, or of nobody.
+    Column("unrepairable", BigInteger, nullable=False, server_default=text("0")),
+    _one_of("purpose", WalkPurpose),
+    _one_of("stage", WalkStage),
 )

@@ -12,12 +12,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Engine
-
 from shared.model import SubjectType, TenantId
 from shared.projections.documents import already_says, stamped
 from shared.projections.store import Contended, DocumentStore, Stored
-from shared.projections.subjects import confirm, read_truth, where_unconfirmed
+from shared.projections.subjects import Truths
 
 YOUNG_S = 0.2
 """A document is written at most every this many seconds, so that a burst collapses into few writes."""
@@ -39,7 +37,7 @@ class StillContended(Contended):
 
 
 def project(
-    engine: Engine,
+    truths: Truths,
     store: DocumentStore,
     tenant_id: TenantId,
     subject_type: SubjectType,
@@ -55,24 +53,24 @@ def project(
     Raises what the stores raise, and StillContended. After Contended the outbox row stays, so it will be told
     again.
     """
-    path = where_unconfirmed(engine, tenant_id, subject_type, subject)
+    path = truths.where_unconfirmed(tenant_id, subject_type, subject)
     if path is None:
         return Projected.NOTHING_TO_DO
     for _ in range(_MOST_ROUNDS):
         # The document first: the truth read after it can't be older than what another projector wrote.
         stored = store.read(path)
-        truth = read_truth(engine, tenant_id, subject_type, subject, stored and stored.content)
-        if truth is None:
+        truth = truths.read(tenant_id, subject_type, subject, stored and stored.content)
+        if truth is None or not truth.outbox:
             return Projected.NOTHING_TO_DO
         if not truth.head_known:
             return Projected.HEAD_UNKNOWN
         if stored and not truth.forced and already_says(stored.content, truth.document):
-            confirm(engine, tenant_id, truth.outbox)
+            truths.confirm(tenant_id, truth.outbox)
             return Projected.ALREADY_SAID
         if (rest_s := _rest_of_youth_s(stored, now())) > 0:
             wait(rest_s)
         elif store.write_if_unchanged(path, stamped(truth.document, now()), stored):
-            confirm(engine, tenant_id, truth.outbox)
+            truths.confirm(tenant_id, truth.outbox)
             return Projected.WRITTEN
     raise StillContended
 

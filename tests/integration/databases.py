@@ -249,4 +249,6 @@ _CLINIC = (
         VALUES (:tenant_id, gen_random_uuid(), 'User.Interaction', '{"kind": "viewed"}', :patient_id)""",
     """INSERT INTO outbox (tenant_id, outbox_id, subject_type, subject, version)
         VALUES (:tenant_id, gen_random_uuid(), 'patient', :patient_id, 1)""",
+    """INSERT INTO projection_walk (tenant_id, purpose, stage)
+        VALUES (:tenant_id, CASE CAST(:number AS int) WHEN 1 THEN 'check' ELSE 'rebuild' END, 'user')""",
 )

@@ -21,6 +21,7 @@ from shared.persistence.database import driver_url
 from shared.persistence.unit_of_work import unit_of_work
 from shared.projections.projector import project
 from shared.projections.store import FirestoreDocuments
+from shared.projections.subjects import PostgresTruths
 from shared.security.actor import admit
 from shared.security.identity import Identity
 from tests.integration.firestore_client import PERMISSION_DENIED, Change, Firestore, Json, unsigned_token
@@ -213,7 +214,9 @@ def test_what_the_projector_writes_is_what_the_rules_read(clinic: Clinic) -> Non
         """Whether each of the two does, once everything is projected."""
         for row in clinic.rows("outbox"):
             kind = SubjectType(row.subject_type)
-            project(database.engine(), FirestoreDocuments(), clinic.tenant_id, kind, row.subject)
+            project(
+                PostgresTruths(database.engine()), FirestoreDocuments(), clinic.tenant_id, kind, row.subject
+            )
         tokens = [
             unsigned_token(sub=str(user.user_id), tenant_id=str(clinic.tenant_id), auth_time=signed_in_at)
             for user in (desk, counselor)

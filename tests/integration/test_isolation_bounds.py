@@ -28,8 +28,9 @@ TENANT_TABLES = sorted(set(metadata.tables) - {"role"})
 WORKER_SEES = {
     "outbox": {
         *("tenant_id", "outbox_id", "created_at", "subject_type", "subject", "version"),
-        *("forced", "attempts", "next_attempt_at"),
+        *("forced", "attempts", "next_attempt_at", "parked_at"),
     },
+    "projection_walk": {column.name for column in metadata.tables["projection_walk"].columns},
     "patient_context": {
         *("tenant_id", "patient_context_id", "ack_due_at", "reassess_at"),
         *("patient_key", "ledger_seq", "ledger_head"),
@@ -212,7 +213,7 @@ def test_the_worker_may_put_off_an_attempt_and_change_nothing_more(
     database: Database, clinic: Clinic
 ) -> None:
     mine = "WHERE tenant_id = :tenant_id"
-    put_off = f"UPDATE outbox SET attempts = attempts + 1, next_attempt_at = now() {mine}"
+    put_off = f"UPDATE outbox SET attempts = attempts + 1, next_attempt_at = now(), parked_at = now() {mine}"
     assert run(database.worker, None, put_off, **clinic.ids) == OUTBOX_ROWS
     for statement in (
         f"UPDATE outbox SET version = 0 {mine}",

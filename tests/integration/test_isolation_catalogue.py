@@ -48,13 +48,13 @@ WALK = {
             WHERE p.schemaname = n.nspname AND p.tablename = c.relname AND p.policyname = 'this_tenant'
             AND p.permissive = 'PERMISSIVE' AND p.cmd = 'ALL' AND p.roles = '{{public}}'
             AND p.qual = :policy AND coalesce(p.with_check, p.qual) = :policy)""",
-    "another policy than the tenant's, the scheduler's three, and the owner's list of tenants": f"""
+    "another policy than the tenant's, the scheduler's four, and the owner's list of tenants": f"""
         SELECT p.tablename || ' ' || p.policyname {_POLICIES} AND p.policyname <> 'this_tenant'
             AND NOT (p.policyname = 'every_tenant_of_owner' AND p.roles = '{{mobius_owner}}'
                 AND (p.tablename, p.cmd) = ('tenant', 'SELECT'))
             AND NOT (p.policyname = 'every_tenant' AND p.roles = '{{mobius_worker}}'
                 AND (p.tablename, p.cmd) IN (('outbox', 'ALL'), ('patient_context', 'SELECT'),
-                    ('tenant', 'SELECT')))""",
+                    ('tenant', 'SELECT'), ('projection_walk', 'SELECT')))""",
     "a view, or what else reads with its owner's eyes": f"""
         SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE {_OURS} AND c.relkind IN ('v', 'm', 'f')""",
@@ -147,7 +147,7 @@ BREACHES = {
         "ALTER POLICY this_tenant ON outbox WITH CHECK (true)",
         "ALTER POLICY this_tenant ON outbox TO mobius_app",
     ),
-    "another policy than the tenant's, the scheduler's three, and the owner's list of tenants": (
+    "another policy than the tenant's, the scheduler's four, and the owner's list of tenants": (
         "CREATE POLICY every_tenant ON patient_snapshot TO mobius_worker USING (true)",
         "CREATE POLICY more ON outbox TO mobius_app USING (true)",
         "ALTER POLICY every_tenant ON outbox TO public",

@@ -31,6 +31,7 @@ from shared.persistence.unit_of_work import unit_of_work
 from shared.projections.documents import user_inbox_path
 from shared.projections.projector import project
 from shared.projections.store import FirestoreDocuments
+from shared.projections.subjects import PostgresTruths
 from shared.views import System
 from tests.integration.product import EXPIRING, GREEN, INACTIVE, MANY, Clinic
 
@@ -259,7 +260,7 @@ def projected_inboxes(clinic: Clinic) -> list[bool]:
     """Whether each user's inbox is active, once what waits is projected."""
     documents = FirestoreDocuments()
     for row in clinic.rows("outbox", "subject_type = 'user'"):
-        project(database.engine(), documents, clinic.tenant_id, SubjectType.USER, row.subject)
+        project(PostgresTruths(database.engine()), documents, clinic.tenant_id, SubjectType.USER, row.subject)
     found = [documents.read(user_inbox_path(clinic.tenant_id, user.user_id)) for user in clinic.users]
     return [bool(each and each.content["active"]) for each in found]
 

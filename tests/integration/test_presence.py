@@ -20,6 +20,7 @@ from shared.persistence.unit_of_work import unit_of_work
 from shared.projections.presence import presence_path, project_presence
 from shared.projections.projector import project
 from shared.projections.store import FirestoreDocuments, Stored
+from shared.projections.subjects import PostgresTruths
 from tests.integration.product import (
     BY_HAND,
     MANY,
@@ -256,7 +257,13 @@ def project_inboxes(clinic: Clinic) -> None:
         ask_for_everything(uow, clinic.tenant_id)
         uow.commit()
     for user in clinic.users:
-        project(database.engine(), FirestoreDocuments(), clinic.tenant_id, SubjectType.USER, user.user_id)
+        project(
+            PostgresTruths(database.engine()),
+            FirestoreDocuments(),
+            clinic.tenant_id,
+            SubjectType.USER,
+            user.user_id,
+        )
 
 
 def test_an_active_user_lists_the_presence_of_their_tenant_and_nobody_else_does(

@@ -20,6 +20,7 @@ from shared.persistence.unit_of_work import unit_of_work
 from shared.projections.documents import patient_state_path, user_inbox_path
 from shared.projections.projector import Projected, StillContended, project
 from shared.projections.store import FirestoreDocuments, Stored
+from shared.projections.subjects import PostgresTruths
 from tests.integration.product import BY_HAND, MANY, NOTE, Clinic, CountingProxy, closed_port
 
 pytestmark = pytest.mark.usefixtures("held")
@@ -82,7 +83,7 @@ def documents() -> Documents:
 
 def into(documents: Documents, clinic: Clinic, number: int = BY_HAND) -> Projected:
     return project(
-        database.engine(),
+        PostgresTruths(database.engine()),
         documents,
         clinic.tenant_id,
         SubjectType.PATIENT,
@@ -93,7 +94,7 @@ def into(documents: Documents, clinic: Clinic, number: int = BY_HAND) -> Project
 
 
 def really(clinic: Clinic, subject: UUID, kind: SubjectType = SubjectType.PATIENT) -> Projected:
-    return project(database.engine(), FirestoreDocuments(), clinic.tenant_id, kind, subject)
+    return project(PostgresTruths(database.engine()), FirestoreDocuments(), clinic.tenant_id, kind, subject)
 
 
 def patient_document(clinic: Clinic, number: int = BY_HAND) -> dict[str, Any] | None:
@@ -184,7 +185,7 @@ def test_with_nothing_in_the_outbox_firestore_is_not_touched(clinic: Clinic, doc
 def test_a_subject_of_another_tenant_does_not_exist(clinic: Clinic, documents: Documents) -> None:
     clinic.status(BY_HAND)
     result = project(
-        database.engine(),
+        PostgresTruths(database.engine()),
         documents,
         UUID(clinic.product.stack["tenants"][0]["tenant_id"]),
         SubjectType.PATIENT,

@@ -11,6 +11,7 @@ from shared.persistence import database
 from shared.projections.documents import patient_state_path
 from shared.projections.projector import Projected, project
 from shared.projections.store import FirestoreDocuments
+from shared.projections.subjects import PostgresTruths
 from tests.integration.product import BY_HAND, MANY, NOTE, Clinic, CountingProxy, closed_port
 
 pytestmark = pytest.mark.usefixtures("held")
@@ -22,7 +23,11 @@ def state(clinic: Clinic, number: int = BY_HAND, **options: Any) -> dict[str, An
 
 def project_patient(clinic: Clinic, number: int = BY_HAND) -> Projected:
     return project(
-        database.engine(), FirestoreDocuments(), clinic.tenant_id, SubjectType.PATIENT, clinic.context(number)
+        PostgresTruths(database.engine()),
+        FirestoreDocuments(),
+        clinic.tenant_id,
+        SubjectType.PATIENT,
+        clinic.context(number),
     )
 
 

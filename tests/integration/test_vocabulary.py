@@ -15,6 +15,7 @@ from shared.persistence.unit_of_work import unit_of_work
 from shared.projections.documents import patient_state_path
 from shared.projections.projector import Projected, project
 from shared.projections.store import FirestoreDocuments
+from shared.projections.subjects import PostgresTruths
 from shared.views import System
 from shared.web.registry import ENDPOINTS
 from tests.integration.product import BY_HAND, EXPIRING, GREEN, NO_SIGNALS, Clinic
@@ -204,7 +205,7 @@ def test_a_projection_is_derived_from_postgres_and_disposable(clinic: Clinic) ->
     documents = FirestoreDocuments()
     contents = []
     for _ in range(2):
-        assert project(database.engine(), documents, *subject) is Projected.WRITTEN
+        assert project(PostgresTruths(database.engine()), documents, *subject) is Projected.WRITTEN
         stored = documents.read(path)
         assert stored is not None
         contents.append({key: value for key, value in stored.content.items() if key != "updated_at"})

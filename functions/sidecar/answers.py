@@ -8,7 +8,7 @@ import msgspec
 
 from shared.chat import Reply
 from shared.decisions.display import proceed_text
-from shared.model import ProceedIndicator, Surface
+from shared.model import PatientState, ProceedIndicator, Surface
 from shared.persistence.panel import HistoryPlace
 from shared.persistence.readings import PastEvent
 from shared.projections.reader import ProjectionUnreadable
@@ -42,9 +42,15 @@ from shared.web.panel_messages import (
 
 
 def panel_answer(
-    request: StateRequest, view: PanelView, projected_version: Callable[[], int | None]
+    request: StateRequest,
+    view: PanelView,
+    projected_version: Callable[[], int | None],
+    ask_for_projection: Callable[[PatientState], None],
 ) -> StateResponse:
-    """The whole panel. ``projected_version`` waits for the version that subscribers see."""
+    """The whole panel. ``projected_version`` waits for the version that subscribers see.
+
+    When that is another one, or none, ``ask_for_projection`` is called.
+    """
     state = view.state
     return StateResponse(
         session_id=request.session_id,
@@ -69,7 +75,7 @@ def panel_answer(
             ui_variant=view.display.variant_name,
             glass_broken_until=view.glass_until,
         ),
-        source=_source(view, projected_version),
+        source=_source(view, projected_version, ask_for_projection),
     )
 
 
@@ -158,12 +164,21 @@ def _event(event: PastEvent) -> HistoryEvent:
     )
 
 
-def _source(view: PanelView, projected_version: Callable[[], int | None]) -> StateSource:
+def _source(
+    view: PanelView,
+    projected_version: Callable[[], int | None],
+    ask_for_projection: Callable[[PatientState], None],
+) -> StateSource:
     """PROJECTION when subscribers see this very version; what is answered is the truth either way."""
     try:
         projected = projected_version()
     except ProjectionUnreadable as error:
         log(LogCode.PROJECTION_READ_FAILED, error=error)
         return StateSource.POSTGRES
-    same = view.state is not None and projected == view.state.version
-    return StateSource.PROJECTION if same else StateSource.POSTGRES
+    if view.state is None:
+        return StateSource.POSTGRES
+    if projected == view.state.version:
+        return StateSource.PROJECTION
+    if view.state.version:
+        ask_for_projection(view.state)
+    return StateSource.POSTGRES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import functions_framework
 
 from functions.sidecar.answers import (
@@ -58,8 +60,9 @@ _ANSWERER = StateAnswerer()
 def state(call: Call, request: StateRequest) -> StateResponse:
     """A patient's state with its history and the user's inbox."""
     projected_version = look_at_version(call.identity.tenant_id, request.patient_key)
-    view = core().get_panel_state(caller(call, request.session_id), request.patient_key)
-    return panel_answer(request, view, projected_version)
+    who = caller(call, request.session_id)
+    view = core().get_panel_state(who, request.patient_key)
+    return panel_answer(request, view, projected_version, partial(core().ask_for_projection, who))
 
 
 @functions_framework.http

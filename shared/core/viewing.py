@@ -24,7 +24,9 @@ from shared.decisions.engine import is_same_decision
 from shared.decisions.policy import NameDisplay, Policy
 from shared.errors import Collided, FieldError, InvalidFields, StillRunning
 from shared.ledger.events import UserInteracted, UserSearched
-from shared.model import Actor, InteractionKind, PatientKey, PatientState, Surface
+from shared.messaging.outbox import ask_if_idle
+from shared.model import Actor, InteractionKind, PatientKey, PatientState, SubjectType, Surface
+from shared.persistence.changes import Subject
 from shared.persistence.panel import read_for_panel, read_history
 from shared.persistence.patients import read_patient
 from shared.persistence.readings import NOTHING_OPEN, HistoryReading, PanelReading, PastEvent, PatientReading
@@ -35,6 +37,7 @@ from shared.security.patient_keys import external_id_hash
 from shared.security.search_terms import normalize_query
 from shared.steps import events_of
 from shared.views import Caller, Found, HistoryPage, PanelView, PatientView
+from shared.web.logging import LogCode, log
 
 R = TypeVar("R", bound=PatientReading)
 
@@ -135,6 +138,20 @@ class Viewing(Surfacing):
             )
 
         return self._settled(caller, look)
+
+    def ask_for_projection(self, caller: Caller, state: PatientState) -> None:
+        """Has a document that subscribers miss, or that is behind, written again unless that is under way.
+
+        Never raises: who looked has the truth already, and the drift check will find it.
+        """
+        try:
+            version = ask_if_idle(self._engine, caller.tenant_id, state.patient_context_id)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the answer is there
+            log(LogCode.PROJECTION_NOT_ASKED, error=error, patient_context_id=state.patient_context_id)
+            return
+        if version is not None:
+            log(LogCode.PROJECTION_ASKED_FOR, patient_context_id=state.patient_context_id, version=version)
+            self._tell(caller, [Subject(SubjectType.PATIENT, state.patient_context_id, version)])
 
     def get_history(
         self, caller: Caller, patient_key: PatientKey, *, limit: int, before: int | None

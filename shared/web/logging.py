@@ -47,6 +47,8 @@ class LogCode(Enum):
     PUBLISH_FAILED = ("WARNING", "A change could not be published; the relay will do it again.")
     DENIAL_NOT_WRITTEN = ("ERROR", "A refusal could not be written to the ledger.")
     PROJECTION_READ_FAILED = ("WARNING", "Firestore could not be read; Postgres answered alone.")
+    PROJECTION_ASKED_FOR = ("INFO", "A document was missing or behind: it was asked for again.")
+    PROJECTION_NOT_ASKED = ("WARNING", "A document is missing or behind, and could not be asked for again.")
     PROJECTED = ("INFO", "A subject was projected.")
     NOTHING_TO_PROJECT = ("DEBUG", "Firestore already had what a message was about.")
     PROJECTION_CONTENDED = ("WARNING", "A document was held by somebody else; the relay will do it again.")

@@ -8,11 +8,20 @@ import pytest
 
 from shared.model import PatientKey, SubjectType
 from shared.persistence import database
+from shared.projections import store as firestore_store
 from shared.projections.documents import patient_state_path
 from shared.projections.projector import Projected, project
 from shared.projections.store import FirestoreDocuments
 from shared.projections.subjects import PostgresTruths
-from tests.integration.product import BY_HAND, MANY, NOTE, Clinic, CountingProxy, closed_port
+from tests.integration.product import (
+    BY_HAND,
+    MANY,
+    NOTE,
+    Clinic,
+    CountingProxy,
+    RecordingPublisher,
+    closed_port,
+)
 
 pytestmark = pytest.mark.usefixtures("held")
 
@@ -49,6 +58,50 @@ def test_a_document_that_is_behind_is_not_the_source(clinic: Clinic) -> None:
     assert answer["patient_state"]["last_submission"]["user_display_name"] == clinic.users[0].display_name
     project_patient(clinic)
     assert state(clinic)["source"] == "projection"
+
+
+def confirmed(clinic: Clinic) -> str:
+    """Projects a patient, sees nothing unconfirmed, and returns where the document is."""
+    clinic.status(BY_HAND)
+    project_patient(clinic)
+    state(clinic)
+    assert clinic.outbox(clinic.context(BY_HAND)) == []
+    return patient_state_path(clinic.tenant_id, PatientKey(clinic.key(BY_HAND)))
+
+
+@pytest.mark.parametrize("lost", ["deleted", "behind"])
+def test_whoever_finds_a_document_lost_has_it_written_again(clinic: Clinic, lost: str) -> None:
+    path = confirmed(clinic)
+    store, told = FirestoreDocuments(), RecordingPublisher()
+    before = store.read(path)
+    assert before is not None
+    if lost == "deleted":
+        firestore_store._client().document(path).delete()
+    else:
+        assert store.write_if_unchanged(path, {**before.content, "version": 0}, before)
+    clinic.product.use(clinic.product.core(publisher=told))
+    assert state(clinic)["source"] == "postgres"
+    (message,) = told.messages
+    assert (message.subject, message.version) == (clinic.context(BY_HAND), 1)
+    # Another look while that is under way asks for nothing more.
+    state(clinic)
+    assert len(told.messages) == len(clinic.outbox(clinic.context(BY_HAND))) == 1
+
+    assert project_patient(clinic) is Projected.WRITTEN
+    after = store.read(path)
+    assert after is not None
+    assert {**after.content, "updated_at": None} == {**before.content, "updated_at": None}
+    assert state(clinic)["source"] == "projection"
+    assert len(told.messages) == 1
+
+
+def test_what_cannot_be_asked_for_is_no_reason_not_to_answer(clinic: Clinic) -> None:
+    path = confirmed(clinic)
+    firestore_store._client().document(path).delete()
+    core = clinic.product.core(publisher=RecordingPublisher(RuntimeError("no topic")))
+    clinic.product.use(core)
+    assert state(clinic)["source"] == "postgres"
+    assert len(clinic.outbox(clinic.context(BY_HAND))) == 1
 
 
 def test_without_firestore_the_answer_is_the_same_from_postgres(clinic: Clinic) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ops import run, watch, why
+from ops import run, status, watch, why
 from ops.intake import command as intake
 from ops.ledger import commands as ledger
 from ops.policy import commands as policy
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals may hold PHI and secrets
 )
 app.command()(run.run)
+app.command()(status.status)
 app.command()(watch.watch)
 app.command()(why.why)
 app.add_typer(policy.app, name="policy")

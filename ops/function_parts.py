@@ -46,6 +46,8 @@ def function_environment(ports: Ports, database_url: str, master_secret: str) ->
         # A connection for each thread: here, where all endpoints share one process, none has to wait.
         "THREADS": _THREADS,
         "DATABASE_POOL_SIZE": _THREADS,
+        # Here Firestore's emulator is restarted, and its documents are played with.
+        "DRIFT_CYCLE_S": "15",
         **own,
         "GOOGLE_CLOUD_PROJECT": PROJECT_ID,
         "DATABASE_URL": _via(ports, database_url),

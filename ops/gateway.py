@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 HEALTH = "/healthz"
+STANDING = "/health"
+"""Where the scheduler's process says what is unconfirmed, parked, overdue and drifted."""
 OPENAPI = "/openapi.json"
 _LOOPBACK = re.compile(r"(?:127\.0\.0\.1|\[::1\]|localhost)(?::[0-9]{1,5})?", re.IGNORECASE)
 
@@ -93,8 +95,9 @@ def projector() -> WSGIApplication:
 
 
 def scheduler() -> WSGIApplication:
-    """Every target of Cloud Scheduler, for gunicorn."""
-    return Gateway({job.path: _function(job.target, job.source) for job in SCHEDULED})
+    """Every target of Cloud Scheduler, and the health that watchers ask for, for gunicorn."""
+    targets = {job.path: _function(job.target, job.source) for job in SCHEDULED}
+    return Gateway({**targets, STANDING: _function("health", "functions/scheduler/main.py")})
 
 
 def _function(target: str, source: str) -> WSGIApplication:

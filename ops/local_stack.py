@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -21,7 +22,8 @@ from ops.function_parts import (
     local_url,
     loopback,
 )
-from ops.gateway import ROOT, SCHEDULED, ScheduledTarget
+from ops.gateway import ROOT, SCHEDULED, STANDING, ScheduledTarget
+from ops.health_watch import HealthWatch
 from ops.ports import PortChoice, choose_ports, reached_at
 from ops.postgres_server import admin_url, postgres_part
 from ops.readable import Screen
@@ -33,6 +35,7 @@ from ops.supervisor import PartFailed, Supervisor
 from shared.settings import read_settings
 
 _SLOWEST_TIMER_S = 30.0
+_HEALTH_EVERY_S = 2.0
 
 
 class LocalStack:
@@ -112,6 +115,7 @@ class LocalStack:
             started.result()
         for job in SCHEDULED:
             threading.Thread(target=self._call_regularly, args=(job,), name=job.target, daemon=True).start()
+        threading.Thread(target=self._watch_health, name="health", daemon=True).start()
         return describe_stack(ports, urls, tenants)
 
     def _start_postgres(self) -> str:
@@ -161,6 +165,13 @@ class LocalStack:
                 pause, failing = min(pause * 2, _SLOWEST_TIMER_S), True
             else:
                 pause, failing = job.every_s, False
+
+    def _watch_health(self) -> None:
+        """Shows until the stack stops what is behind. While nobody answers, a part is down: that is shown."""
+        session, watch = local_session(), HealthWatch(self._screen)
+        while not self._stopping.wait(_HEALTH_EVERY_S):
+            with contextlib.suppress(requests.RequestException, KeyError):
+                watch.saw(session.get(local_url(self._ports.scheduler, STANDING), timeout=5).json())
 
     def _pids(self) -> dict[str, int | None]:
         return {"postgres": None, **self._supervisor.pids()}

@@ -24,6 +24,7 @@ _PART_COLOURS = {
     "api": "green",
     "projector": "cyan",
     "scheduler": "cyan",
+    "health": "bold",
 }
 # What every line carries and nobody reads while watching; the log file has it.
 # Who called is in the log files; here it would only make each line longer.

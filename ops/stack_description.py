@@ -9,7 +9,7 @@ from uuid import UUID
 from rich.table import Table
 
 from ops.function_parts import PROJECT_ID, local_url, loopback
-from ops.gateway import SCHEDULED
+from ops.gateway import SCHEDULED, STANDING
 from ops.ports import Ports
 from ops.schema import DatabaseUrls
 from shared.model import TenantId, UserId
@@ -29,6 +29,7 @@ def describe_stack(ports: Ports, urls: DatabaseUrls, tenants: Sequence[Json]) ->
             **{each.key: local_url(ports.api, each.path) for each in ENDPOINTS},
             "projector/project": local_url(ports.projector, "/"),
             **{f"scheduler/{job.target}": local_url(ports.scheduler, job.path) for job in SCHEDULED},
+            "scheduler/health": local_url(ports.scheduler, STANDING),
         },
         "project_id": PROJECT_ID,
         "firestore_emulator_host": loopback(ports.firestore),

@@ -70,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     statement_timeout_s: float
     lock_timeout_s: float
     outside_timeout_s: float
+    drift_cycle_s: float
     rate_per_user_s: float
     rate_burst: int
     log_level: str
@@ -128,6 +129,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         statement_timeout_s=_number(environ, "DATABASE_STATEMENT_TIMEOUT_S", 5, 0.1, 3600),
         lock_timeout_s=_number(environ, "DATABASE_LOCK_TIMEOUT_S", 3, 0.05, 60),
         outside_timeout_s=_number(environ, "OUTSIDE_TIMEOUT_S", 2, 0.05, 60),
+        drift_cycle_s=_number(environ, "DRIFT_CYCLE_S", 3600, 1, 604_800),
         rate_per_user_s=_number(environ, "RATE_LIMIT_PER_USER_S", 20, 0.1, 1_000_000),
         rate_burst=_whole(environ, "RATE_LIMIT_BURST", 100, 1, 1_000_000),
         log_level=_choice(environ, "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),

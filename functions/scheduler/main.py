@@ -22,7 +22,9 @@ from shared.messaging.relay import relay as relay_unconfirmed
 from shared.model import CorrelationId, PatientContextId, TenantId
 from shared.persistence.database import app_engine, engine
 from shared.persistence.erasure import due_erasures, erase_by_retention
+from shared.persistence.health import health_answer, read_health
 from shared.persistence.pending import DueColumn, all_tenants, close_what_is_idle, due_patients
+from shared.persistence.unit_of_work import unit_of_work
 from shared.settings import settings
 from shared.views import System
 from shared.web.logging import LogCode, log, log_context
@@ -145,6 +147,25 @@ def checkpoint(request: flask.Request) -> Answer:
         return {"number": made.number or 0, "events": made.events}
 
     return _answer(request, work, LogCode.CHECKPOINT_FAILED)
+
+
+@functions_framework.http
+def health(request: flask.Request) -> Answer:
+    """What is unconfirmed, parked, overdue and drifted, of all tenants; 503 when somebody should look.
+
+    For whoever watches: an uptime check, an alarm, the local stack.
+    """
+    if request.method not in ("GET", "HEAD"):
+        wrong = MethodNotAllowed(("GET", "HEAD"))
+        return {"ok": False, "error": wrong.detail}, wrong.status, {"Allow": "GET, HEAD"}
+    with log_context(CorrelationId(uuid4())):
+        try:
+            with unit_of_work(engine(), None) as uow:
+                answer = health_answer(read_health(uow), settings().drift_cycle_s)
+        except Exception as error:  # noqa: BLE001 -- the framework would answer with the exception's text
+            log(LogCode.HEALTH_UNKNOWN, error=error)
+            return {"ok": False, "error": MobiusError.detail}, 503, {}
+    return answer, 200 if answer["ok"] else 503, {}
 
 
 def _tell_of(refused: Refused) -> None:

@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("stage", sa.Text(), nullable=False),
         sa.Column("place", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("began_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("looked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("checked", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("differing", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
@@ -46,7 +47,7 @@ def upgrade() -> None:
     op.execute(f"CREATE POLICY this_tenant ON projection_walk USING ({_THIS_TENANT})")
     op.execute("GRANT SELECT, INSERT ON projection_walk TO mobius_app")
     op.execute(
-        "GRANT UPDATE (stage, place, began_at, ended_at, checked, differing, unrepairable) "
+        "GRANT UPDATE (stage, place, began_at, looked_at, ended_at, checked, differing, unrepairable) "
         "ON projection_walk TO mobius_app"
     )
     op.execute("GRANT SELECT ON projection_walk TO mobius_worker")

@@ -527,6 +527,8 @@ projection_walk = _tenant_table(
     _text("stage"),
     Column("place", Text, nullable=False, server_default=text("''")),
     _time("began_at", now=True),
+    # Set with each slice: whoever watches sees that somebody goes on with it.
+    _time("looked_at", now=True),
     _time("ended_at", nullable=True),
     Column("checked", BigInteger, nullable=False, server_default=text("0")),
     Column("differing", BigInteger, nullable=False, server_default=text("0")),

@@ -62,6 +62,7 @@ class LogCode(Enum):
     ERASED = ("INFO", "What tenants' policies keep no longer was erased.")
     RETENTION_FAILED = ("ERROR", "Something that a policy keeps no longer could not be erased; it stays due.")
     TIDY_FAILED = ("ERROR", "The tabs of a tenant that nobody came back to could not be closed.")
+    HEALTH_UNKNOWN = ("ERROR", "How everything stands could not be read.")
     CHECKPOINT_MADE = ("INFO", "How all chains of the ledger stand was signed.")
     CHECKPOINT_NOT_CONFIGURED = (
         "ERROR",

@@ -55,6 +55,7 @@ _TARGETS = {
     "scheduler/sweep": ("sweep", "functions/scheduler/main.py", "http"),
     "scheduler/tidy": ("tidy", "functions/scheduler/main.py", "http"),
     "scheduler/checkpoint": ("checkpoint", "functions/scheduler/main.py", "http"),
+    "scheduler/health": ("health", "functions/scheduler/main.py", "http"),
     "scheduler/retention": ("retention", "functions/scheduler/main.py", "http"),
 }
 

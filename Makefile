@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header 
 # The certificates of the machine, as pip uses them; uv brings its own otherwise.
 export UV_NATIVE_TLS := 1
 
-.PHONY: run test fuzz bench-ledger lint format clean lock audit
+.PHONY: run test fuzz storm bench-ledger lint format clean lock audit
 .DELETE_ON_ERROR:
 
 run: .venv/local.stamp
@@ -21,6 +21,10 @@ test: lint $(AUTH_EMULATOR)/node_modules/.installed
 # Minutes of calls that nobody would make: FUZZ_CALLS=1000 makes fewer, FUZZ_SEED=7 an earlier run's again.
 fuzz: .venv/dev.stamp
 	@exec $(BIN)/python -m tests.fuzz
+
+# Sends through kills, freezes, cuts and lost messages, five minutes of them: SENDS=500 makes fewer, SEED=7 others.
+storm: .venv/dev.stamp
+	@exec $(BIN)/python -m tests.storm --sends $(or $(SENDS),10000) --seed $(or $(SEED),1)
 
 # A whole ledger verified, beside the bare floor: EVENTS=1000000 takes some minutes.
 bench-ledger: .venv/local.stamp

@@ -15,7 +15,8 @@ def run_migrations() -> None:
     connection = context.config.attributes["connection"]
     context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=False)
     with context.begin_transaction():
-        connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+        # While it waits for a lock, every request that comes later waits behind it.
+        connection.execute(text("SET LOCAL lock_timeout = '3s'"))
         connection.execute(text("SET LOCAL statement_timeout = '15min'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         context.run_migrations()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import typer
 
 from ops import run, status, watch, why
+from ops.deadletters import commands as deadletters
 from ops.intake import command as intake
 from ops.ledger import commands as ledger
 from ops.policy import commands as policy
+from ops.projections import commands as projections
 from ops.tenants import commands as tenants
 from ops.users import commands as users
 
@@ -23,6 +25,8 @@ app.command()(why.why)
 app.add_typer(policy.app, name="policy")
 app.add_typer(intake.app, name="intake")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(projections.app, name="projections")
+app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(users.app, name="users")
 app.add_typer(tenants.app, name="tenants")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import requests
 
 from ops.supervisor import Part
+from shared.settings import LOCAL_TIMEOUT_S
 
 DEAD_LETTER_SUFFIX = "-dead"
 PUSH_SUBSCRIPTION = "mobius-projector"
@@ -128,7 +129,7 @@ def firestore_part(sdk: Path, port: int, rules: Path, after_restart: Callable[[]
 def answers(url: str) -> bool:
     """Whether an HTTP server answers at ``url``, whatever it says short of a server error."""
     try:
-        return local_session().get(url, timeout=5).status_code < 500
+        return local_session().get(url, timeout=LOCAL_TIMEOUT_S).status_code < 500
     except requests.RequestException:
         return False
 
@@ -157,7 +158,7 @@ def make_topics(*, host: str, project_id: str, topic: str, push_to: str) -> None
     )
     session = local_session()
     for name, body in resources:
-        response = session.put(f"http://{host}/v1/{name}", json=body, timeout=10)
+        response = session.put(f"http://{host}/v1/{name}", json=body, timeout=LOCAL_TIMEOUT_S)
         if response.status_code != requests.codes.conflict:
             response.raise_for_status()
 

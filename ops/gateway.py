@@ -60,6 +60,7 @@ SCHEDULED = (
     ScheduledTarget("tidy", every_s=60.0),
     ScheduledTarget("retention", every_s=60.0),
     ScheduledTarget("checkpoint", every_s=60.0),
+    ScheduledTarget("drift_check", every_s=5.0),
 )
 
 

@@ -21,7 +21,7 @@ from shared.ledger.checkpoints.configured import checkpoint_log
 from shared.ledger.checkpoints.log import CheckpointLog
 from shared.model import TenantId
 from shared.persistence.database import make_engine
-from shared.settings import Settings, SettingsError, read_settings
+from shared.settings import LOCAL_TIMEOUT_S, Settings, SettingsError, read_settings
 
 Json = Mapping[str, Any]
 
@@ -133,7 +133,7 @@ def running_stack(state_dir: Path | None) -> Json:
         stack: Json = json.loads((folder / "stack.json").read_text(encoding="utf-8"))
         host, _, port = stack["firestore_emulator_host"].rpartition(":")
         # A stack that was killed may have left its description behind.
-        socket.create_connection((host, int(port)), timeout=2).close()
+        socket.create_connection((host, int(port)), timeout=LOCAL_TIMEOUT_S).close()
     except OSError:
         raise Refused(
             f"No stack runs in {folder}: start one with make run, name its --state-dir, or set DATABASE_URL."

@@ -32,7 +32,7 @@ from ops.stack_description import Json, calls_to_paste, describe_stack, stack_ta
 from ops.state_folder import StateFolder
 from ops.stopping import ignore_stop_requests
 from ops.supervisor import PartFailed, Supervisor
-from shared.settings import read_settings
+from shared.settings import LOCAL_ROUND_TIMEOUT_S, LOCAL_TIMEOUT_S, read_settings
 
 _SLOWEST_TIMER_S = 30.0
 _HEALTH_EVERY_S = 2.0
@@ -157,7 +157,7 @@ class LocalStack:
         while not self._stopping.wait(pause):
             try:
                 session.post(
-                    local_url(self._ports.scheduler, job.path), json={}, timeout=60
+                    local_url(self._ports.scheduler, job.path), json={}, timeout=LOCAL_ROUND_TIMEOUT_S
                 ).raise_for_status()
             except requests.RequestException as error:
                 if not failing and not self._stopping.is_set():
@@ -171,7 +171,8 @@ class LocalStack:
         session, watch = local_session(), HealthWatch(self._screen)
         while not self._stopping.wait(_HEALTH_EVERY_S):
             with contextlib.suppress(requests.RequestException, KeyError):
-                watch.saw(session.get(local_url(self._ports.scheduler, STANDING), timeout=5).json())
+                url = local_url(self._ports.scheduler, STANDING)
+                watch.saw(session.get(url, timeout=LOCAL_TIMEOUT_S).json())
 
     def _pids(self) -> dict[str, int | None]:
         return {"postgres": None, **self._supervisor.pids()}

@@ -19,6 +19,7 @@ import pg8000.native
 import psutil
 
 from ops.supervisor import Account, Part, PartFailed
+from shared.settings import LOCAL_TIMEOUT_S
 
 with warnings.catch_warnings():
     # On import the wheel looks for a folder for sockets, which is not needed here, and says so.
@@ -77,7 +78,12 @@ def postgres_part(*, data: Path, port: int, password: str) -> Part:
 def _answers(port: int, password: str) -> bool:
     try:
         pg8000.native.Connection(
-            _SUPERUSER, host="127.0.0.1", port=port, password=password, database="postgres", timeout=5
+            _SUPERUSER,
+            host="127.0.0.1",
+            port=port,
+            password=password,
+            database="postgres",
+            timeout=LOCAL_TIMEOUT_S,
         ).close()
     except (pg8000.native.InterfaceError, pg8000.native.DatabaseError, OSError):
         return False

@@ -24,6 +24,7 @@ DEATHS_TOLERATED = 3
 DEATHS_WITHIN_S = 30.0
 _POLL_S = 0.05
 _STOP_WITHIN_S = 4.0
+_SET_UP_AGAIN_S = 0.5
 
 
 class PartFailed(Exception):
@@ -47,8 +48,9 @@ class Part:
     """One process of the stack.
 
     ``is_ready`` is asked until it says yes or ``ready_within_s`` seconds have passed; ``after_restart``
-    runs whenever the part is ready again after a death. A ``quiet`` part's lines go to its log file,
-    and only its alarms, once it is ready, to the screen. Parts that end last wait until all others are gone.
+    runs whenever the part is ready again after a death, and again if it raises, for ``set_up_within_s``
+    seconds: what it needs may be away as well. A ``quiet`` part's lines go to its log file, and only its
+    alarms, once it is ready, to the screen. Parts that end last wait until all others are gone.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Part:
     is_ready: Callable[[], bool]
     ready_within_s: float = 30.0
     after_restart: Callable[[], None] = _do_nothing
+    set_up_within_s: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM
     ends_last: bool = False
     run_as: Account | None = None
@@ -250,7 +253,7 @@ class Supervisor:
         """
         try:
             if self._wait_until_ready(part, self._spawn(part)):
-                part.after_restart()
+                self._set_up_again(part)
                 self._screen.say(part.name, "is back")
                 self._on_change()
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the stack must end and say why
@@ -259,6 +262,17 @@ class Supervisor:
             self._fail(f"{part.name} could not be brought back: {error}")
             return False
         return True
+
+    def _set_up_again(self, part: Part) -> None:
+        deadline = time.monotonic() + part.set_up_within_s
+        while True:
+            try:
+                return part.after_restart()
+            except Exception:
+                if self._running[part.name].ended.is_set() or time.monotonic() > deadline:
+                    raise
+            if self._stopping.wait(_SET_UP_AGAIN_S):
+                raise PartFailed(f"{part.name} was not set up again because the stack is stopping.")
 
     def _fail(self, why: str) -> None:
         if not self._stopping.is_set():

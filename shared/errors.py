@@ -135,7 +135,7 @@ class InvalidFields(MobiusError):
 class Overloaded(MobiusError):
     """Every database connection of this instance is in use."""
 
-    status = 429
+    status = 503
     title = "Too busy"
     detail = "Too many requests at once. Nothing was changed; try again shortly."
     retry_after_s = 1

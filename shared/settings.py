@@ -18,6 +18,12 @@ from functools import lru_cache
 
 import msgspec
 
+LOCAL_TIMEOUT_S = 5.0
+"""How long the local stack waits for one of its own parts to answer."""
+
+LOCAL_ROUND_TIMEOUT_S = 60.0
+"""How long it waits for a round of the scheduler, which is what Cloud Scheduler's calls may take here."""
+
 _EMULATORS = ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST")
 _STORAGE_EMULATOR = "STORAGE_EMULATOR_HOST"
 _GOOGLE_LOGGING = "GOOGLE_SDK_PYTHON_LOGGING_SCOPE"
@@ -69,7 +75,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pool_timeout_s: float
     statement_timeout_s: float
     lock_timeout_s: float
+    request_deadline_s: float
     outside_timeout_s: float
+    bulk_timeout_s: float
     drift_cycle_s: float
     rate_per_user_s: float
     rate_burst: int
@@ -128,7 +136,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         pool_timeout_s=_number(environ, "DATABASE_POOL_TIMEOUT_S", 2, 0.05, 60),
         statement_timeout_s=_number(environ, "DATABASE_STATEMENT_TIMEOUT_S", 5, 0.1, 3600),
         lock_timeout_s=_number(environ, "DATABASE_LOCK_TIMEOUT_S", 3, 0.05, 60),
+        # Below the 2 s within which the API answers, so that the way to the caller is in there too.
+        request_deadline_s=_number(environ, "REQUEST_DEADLINE_S", 1.6, 0.1, 600),
+        # One call to what is outside, other than the database, while somebody waits; and one over many
+        # documents, while nobody does.
         outside_timeout_s=_number(environ, "OUTSIDE_TIMEOUT_S", 2, 0.05, 60),
+        bulk_timeout_s=_number(environ, "BULK_TIMEOUT_S", 60, 0.05, 600),
         drift_cycle_s=_number(environ, "DRIFT_CYCLE_S", 3600, 1, 604_800),
         rate_per_user_s=_number(environ, "RATE_LIMIT_PER_USER_S", 20, 0.1, 1_000_000),
         rate_burst=_whole(environ, "RATE_LIMIT_BURST", 100, 1, 1_000_000),

@@ -23,7 +23,8 @@ def stack() -> Iterator[Stack]:
     """The whole product, running on free ports over a fresh folder; started once for the session."""
     # Not pytest's own folder: that is closed to the user whom PostgreSQL runs as.
     state_dir = Path(tempfile.mkdtemp(prefix="mobius-"))
-    running = start_stack(state_dir)
+    # Tests leave documents out or break them: what is mended behind their backs is not what they look at.
+    running = start_stack(state_dir, {"DRIFT_CYCLE_S": "86400"})
     yield running
     running.stop()
     shutil.rmtree(state_dir)

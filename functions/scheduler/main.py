@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import lru_cache
 from uuid import uuid4
 
 import flask
 import functions_framework
 
+from functions.scheduler.checking import go_on_checking
+from functions.scheduler.relaying import relay_for_s, tell_of_parked
 from shared.core import SharedPatientStateCore
-from shared.errors import MethodNotAllowed, MobiusError
+from shared.errors import MalformedRequest, MethodNotAllowed, MobiusError
 from shared.ledger.checkpoints.configured import checkpoint_log, ledger_signer
 from shared.ledger.checkpoints.growth import Fault
 from shared.ledger.checkpoints.log import BrokenCheckpoint
 from shared.ledger.checkpoints.making import Refused, make_checkpoint
 from shared.messaging.publisher import TopicPublisher
-from shared.messaging.relay import relay as relay_unconfirmed
+from shared.messaging.relay import count_parked, relay_for
 from shared.model import CorrelationId, PatientContextId, TenantId
 from shared.persistence.database import app_engine, engine
 from shared.persistence.erasure import due_erasures, erase_by_retention
@@ -44,13 +45,24 @@ _RETENTION_S = 45.0
 
 @functions_framework.http
 def relay(request: flask.Request) -> Answer:
-    """Publishes again what Firestore does not have yet. 503 when it could not, so that it shows."""
+    """Publishes again what Firestore does not have yet. 503 when it could not, so that it shows.
+
+    ``for_s`` in the body, up to 55: goes on for so many seconds, about a round each, so that one call a
+    minute relays all the time. It ends early once nothing is unconfirmed; what is lost after that waits for
+    the next call, a minute at most.
+    """
+    try:
+        for_s = relay_for_s(request)
+    except MalformedRequest as wrong:
+        return {"ok": False, "error": wrong.detail}, wrong.status, {}
 
     def work(correlation_id: CorrelationId) -> dict[str, int]:
-        rows, messages = relay_unconfirmed(engine(), TopicPublisher(), correlation_id)
+        rows, messages = relay_for(
+            for_s, engine(), TopicPublisher(rests=False), correlation_id, tell_of_parked
+        )
         if rows:
             log(LogCode.RELAYED, count=messages)
-        return {"rows": rows, "messages": messages}
+        return {"rows": rows, "messages": messages, "parked": count_parked(engine())}
 
     return _answer(request, work, LogCode.RELAY_FAILED)
 
@@ -150,6 +162,22 @@ def checkpoint(request: flask.Request) -> Answer:
 
 
 @functions_framework.http
+def drift_check(request: flask.Request) -> Answer:
+    """Goes on comparing every document with Postgres, and has written again what differs.
+
+    One tenant that can't be compared holds nobody up: the answer is 503, and the next call tries again.
+    """
+
+    def work(_correlation_id: CorrelationId) -> dict[str, int]:
+        did = go_on_checking()
+        if did.failed:
+            raise _SomeFailed
+        return {"checked": did.checked, "differing": did.differing, "unrepairable": did.unrepairable}
+
+    return _answer(request, work, LogCode.DRIFT_CHECK_FAILED)
+
+
+@functions_framework.http
 def health(request: flask.Request) -> Answer:
     """What is unconfirmed, parked, overdue and drifted, of all tenants; 503 when somebody should look.
 
@@ -196,7 +224,7 @@ def _each(
 ) -> tuple[int, int]:
     """Does ``work`` for whom it is due; returns for how many it was done and for how many it failed."""
     done, failed, until = 0, 0, time.monotonic() + _HALF_S
-    for due in due_patients(engine(), column, datetime.now(UTC)):
+    for due in due_patients(engine(), column):
         if time.monotonic() > until:
             break
         system = System(tenant_id=due.tenant_id, correlation_id=correlation_id)

@@ -43,7 +43,6 @@ from shared.security.patient_keys import text_digest
 
 _SHOWN = 50
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
-_DOCUMENTS_TIMEOUT_S = 60
 # No tenant's: for what is asked of the whole database.
 _NOBODY = TenantId(UUID(int=0))
 
@@ -185,7 +184,7 @@ def _documents(installation: Installation, state_dir: Path | None) -> Iterator[D
     try:
         with _emulator(installation, state_dir):
             client = firestore.Client(project=installation.settings.project_id)
-        yield FirestoreHeads(client, _DOCUMENTS_TIMEOUT_S)
+        yield FirestoreHeads(client, installation.settings.bulk_timeout_s)
     except (GoogleAPICallError, DefaultCredentialsError):
         raise Refused("Firestore can't be read: say --without-firestore to leave it out.") from None
 

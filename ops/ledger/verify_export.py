@@ -403,6 +403,7 @@ EVENT_TYPES = {  # each with its action: create, read, update, delete or execute
     "Assignment.Resolved": (RECORD, "U", None),
     "Policy.Published": (ALERT, "E", CONFIGURED),
     "Patient.Updated": (RECORD, "U", None),
+    "Version.Raised": (RECORD, "U", None),
     "Access.Changed": (ALERT, "E", USER_CHANGED),
     "Access.Denied": (ALERT, "E", RESTRICTED),
     "Ledger.Read": (LOG_USED, "R", None),

@@ -70,7 +70,7 @@ SELECT c.tenant_id, gen_random_uuid(), 'patient', c.patient_context_id, c.versio
     now() + make_interval(secs => row_number() OVER (ORDER BY c.patient_context_id) / CAST(:rate AS float8))
 FROM patient_context c WHERE c.tenant_id = :tenant AND c.version > 0
 ON CONFLICT (tenant_id, subject_type, subject, version)
-DO UPDATE SET forced = true, outbox_id = excluded.outbox_id""")
+DO UPDATE SET forced = true, outbox_id = excluded.outbox_id, attempts = 0, parked_at = NULL""")
 # First what keeps a tenant's users as they are: somebody who is being added is either seen here, or added
 # under the new policy (hold_items in the migrations).
 _HOLD_USERS = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(CAST(:tenant AS text), 0))")

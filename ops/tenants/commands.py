@@ -155,7 +155,7 @@ def _told(gone: Gone, identities: Identities | None) -> Iterator[str]:
 def _documents(installation: Installation, state_dir: Path | None) -> TenantDocuments:
     if installation.tenants:
         os.environ["FIRESTORE_EMULATOR_HOST"] = running_stack(state_dir)["firestore_emulator_host"]
-    return TenantDocuments(installation.settings.project_id)
+    return TenantDocuments(installation.settings.project_id, installation.settings.bulk_timeout_s)
 
 
 @contextmanager

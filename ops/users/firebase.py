@@ -14,21 +14,23 @@ from google.auth.exceptions import GoogleAuthError
 from ops.users.identities import ProviderFailed, SignIn
 from shared.model import UserId
 
-_TIMEOUT_S = 15
 _CODE = re.compile(r"\(([A-Z][A-Z_]+)\)")
 
 
 class FirebaseIdentities:
-    """The users of one Firebase project. Raises ProviderFailed for an emulator's address that is none."""
+    """The users of one Firebase project; each call may take ``timeout_s``.
 
-    def __init__(self, project_id: str) -> None:
+    Raises ProviderFailed for an emulator's address that is none.
+    """
+
+    def __init__(self, project_id: str, timeout_s: float) -> None:
         emulator = os.environ.get("FIREBASE_AUTH_EMULATOR_HOST")
         self.name = (
             f"the Auth emulator at {emulator}" if emulator else f"Firebase Authentication of {project_id}"
         )
         # Not registered with the library: a process may ask for another project next.
         app = App(
-            "mobius", credentials.ApplicationDefault(), {"projectId": project_id, "httpTimeout": _TIMEOUT_S}
+            "mobius", credentials.ApplicationDefault(), {"projectId": project_id, "httpTimeout": timeout_s}
         )
         with self._sentences():
             self._client: Any = auth.Client(app)

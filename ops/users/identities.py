@@ -106,4 +106,4 @@ def find_identities(settings: Settings, environ: Mapping[str, str] = os.environ)
     # Late: the library takes half a second to import, which nothing else should pay.
     from ops.users.firebase import FirebaseIdentities
 
-    return FirebaseIdentities(settings.project_id)
+    return FirebaseIdentities(settings.project_id, settings.bulk_timeout_s)

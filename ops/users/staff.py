@@ -77,7 +77,7 @@ WHERE :user = (SELECT m.user_id FROM mini_submission m
     WHERE m.tenant_id = c.tenant_id AND m.patient_context_id = c.patient_context_id
     ORDER BY m.submitted_at DESC, m.mini_submission_id DESC LIMIT 1)
 ON CONFLICT (tenant_id, subject_type, subject, version)
-DO UPDATE SET forced = true, outbox_id = excluded.outbox_id""")
+DO UPDATE SET forced = true, outbox_id = excluded.outbox_id, attempts = 0, parked_at = NULL""")
 
 
 class StoredStaff:

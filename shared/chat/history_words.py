@@ -127,6 +127,13 @@ def _erased(event: PastEvent) -> str:
     return f"{what} was erased ({in_words(event.payload.get('reason'))}): {counts}"
 
 
+def _raised(event: PastEvent) -> str:
+    return (
+        "the database was restored to an earlier point: what happened up to version "
+        f"{event.payload.get('lost_version')} was lost, and the version is {event.payload.get('version')} now"
+    )
+
+
 def _counted(count: object, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
@@ -144,4 +151,5 @@ _WORDS: Mapping[str, Callable[[PastEvent], str]] = {
     "Assignment.Resolved": _resolved,
     "Patient.Updated": _updated,
     "Patient.Erased": _erased,
+    "Version.Raised": _raised,
 }

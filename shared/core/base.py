@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 
 from sqlalchemy import Engine
@@ -86,13 +86,11 @@ class CoreBase:
         master_secret: bytes,
         *,
         decide: Callable[..., Decision] = decide,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
         self._publisher = publisher
         self._master = master_secret
         self._decide = decide
-        self._now = now
 
     def record_denial(self, caller: Caller, reason: DeniedReason) -> None:
         """Writes to the ledger that the caller was refused, once for each session and reason.
@@ -146,12 +144,6 @@ class CoreBase:
             log(LogCode.DECISION_FAILED, error=error, patient_context_id=state.patient_context_id)
             # Its words may quote what it was about.
             raise Undecided from None
-
-    def _ack_due_at(self, decision: Decision, state: PatientState, policy: Policy) -> datetime | None:
-        if not decision.needs_ack:
-            return None
-        due = self._now() + timedelta(seconds=policy.timeouts.acknowledgement_due_s)
-        return min(due, state.ack_due_at) if state.ack_due_at else due
 
     def _write(
         self,
@@ -247,6 +239,16 @@ class CoreBase:
             self._publisher.publish(messages)
         except Exception as error:  # noqa: BLE001 -- whatever the client raises, the relay will do it
             log(LogCode.PUBLISH_FAILED, error=error, count=len(messages))
+
+
+def ack_due_at(
+    decision: Decision, state: PatientState, policy: Policy, decided_at: datetime
+) -> datetime | None:
+    """Until when somebody has to acknowledge what was decided; what was due earlier stays due then."""
+    if not decision.needs_ack:
+        return None
+    due = decided_at + timedelta(seconds=policy.timeouts.acknowledgement_due_s)
+    return min(due, state.ack_due_at) if state.ack_due_at else due
 
 
 def permit(roles: tuple[str, ...], actor: Actor) -> None:

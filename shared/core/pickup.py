@@ -49,8 +49,7 @@ class Pickup(Surfacing):
                 return False
             reading = read_patient(uow, system.tenant_id, system.asking, uow.locked)
             state, (_, policy) = existing(reading), self._policy(uow, system, reading)
-            now = self._now()
-            if state.ack_due_at is None or state.ack_due_at > now:
+            if state.ack_due_at is None or state.ack_due_at > reading.at:
                 return False
             facts = OutcomeFacts(
                 needs_ack=state.response is not None and state.response.needs_ack,
@@ -58,7 +57,7 @@ class Pickup(Surfacing):
                 dismissed=state.outcome is OutcomeKind.DISMISSED,
                 left=False,
                 due_at=state.ack_due_at,
-                now=now,
+                now=reading.at,
             )
             outcome = compute_outcome(facts, policy).value
             if state.response is None or outcome is not OutcomeKind.UNACKNOWLEDGED:

@@ -105,7 +105,7 @@ class Sending(Surfacing):
                     dismissed=True,
                     left=False,
                     due_at=state.ack_due_at,
-                    now=self._now(),
+                    now=reading.at,
                 )
                 outcome = compute_outcome(facts, policy).value or OutcomeKind.DISMISSED
                 subjects: tuple[Subject, ...] = ()

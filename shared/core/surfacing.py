@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from shared.attendance import shown_in, visit_of
-from shared.core.base import CoreBase, Doing, StillShows, existing
+from shared.core.base import CoreBase, Doing, StillShows, ack_due_at, existing
 from shared.decisions.engine import is_same_decision
 from shared.decisions.outcome import OutcomeFacts, compute_outcome
 from shared.decisions.policy import Policy
@@ -80,7 +80,7 @@ class Surfacing(CoreBase):
             state, tab = existing(reading), shown_in(reading)
             payloads = list(also)
             showed = tab is not None and tab.shows == state.patient_context_id
-            if showed and state.response is not None and _is_invalidated(state, policy, self._now()):
+            if showed and state.response is not None and _is_invalidated(state, policy, reading.at):
                 left = state.response.system_response_id
                 if not was_invalidated(uow, caller.tenant_id, state.patient_context_id, left, tab):
                     payloads.append(OutcomeComputed(system_response_id=left, outcome=OutcomeKind.INVALIDATED))
@@ -107,10 +107,10 @@ class Surfacing(CoreBase):
         decision = self._decided(state, policy)
         if is_same_decision(decision, state.response):
             return None, None
-        response = new_response(decision, origin.surface, self._now())
+        response = new_response(decision, origin.surface, reading.at)
         change = Change(
             patient_context_id=state.patient_context_id,
-            ack_due_at=self._ack_due_at(decision, state, policy),
+            ack_due_at=ack_due_at(decision, state, policy, reading.at),
             correlation_id=origin.correlation_id,
             response=response,
             events=events_of(origin, None, [responded(response)]),

@@ -184,6 +184,20 @@ class PatientUpdated(Payload, frozen=True):
     changed_signals: tuple[str, ...]
 
 
+class VersionRaised(Payload, frozen=True):
+    """After the database was restored to an earlier point, the patient's version was put above what was lost.
+
+    ``lost_version``, ``lost_seq`` and ``lost_hash`` are what the patient's document held: the version, and
+    the number and hash of its last event. ``version`` is the patient's from here on.
+    """
+
+    event_type = "Version.Raised"
+    lost_version: int
+    lost_seq: int
+    lost_hash: str
+    version: int
+
+
 class AccessChanged(Payload, frozen=True):
     """Who may come in changed: what a user's role and status are from here on.
 

@@ -98,7 +98,9 @@ _GLASS_UNTIL = """(SELECT max(b.expires_at) FROM break_glass b
     AND b.expires_at > clock_timestamp()
     AND (bu.tokens_valid_after IS NULL OR b.created_at >= bu.tokens_valid_after))"""
 
+# clock_timestamp(), not now(): a transaction that waited for the lock began before the one it waited for.
 READING = f"""{SESSIONED},
+'at', clock_timestamp(),
 'glass_until', {_GLASS_UNTIL},
 'patient', (SELECT {PATIENT_STATE} FROM patient_context c
     WHERE c.tenant_id = :tenant AND c.patient_key = :patient_key)"""

@@ -30,18 +30,21 @@ class Due(NamedTuple):
     patient_context_id: PatientContextId
 
 
-def due_patients(engine: Engine, column: DueColumn, now: datetime) -> Iterator[Due]:
-    """The patients whose ``column`` is due at ``now``, the longest due first; each once a round.
+def due_patients(engine: Engine, column: DueColumn, at: datetime | None = None) -> Iterator[Due]:
+    """The patients whose ``column`` is due, the longest due first; each once a round.
+
+    Due now, by the database's clock, unless ``at`` says when.
 
     Read in stretches, so that one that can't be done holds nobody up, and nothing is read that is not due.
     """
     statement = text(f"""SELECT tenant_id, patient_context_id, {column} AS due_at FROM patient_context
-        WHERE {column} <= :now AND ({column}, patient_context_id) > (:after, :id)
+        WHERE {column} <= coalesce(CAST(:at AS timestamptz), now())
+        AND ({column}, patient_context_id) > (:after, :id)
         ORDER BY {column}, patient_context_id LIMIT {_AT_ONCE}""")
     after, last = _LONG_AGO, UUID(int=0)
     while True:
         with unit_of_work(engine, None) as uow:
-            rows = uow.rows(statement, now=now, after=after, id=last)
+            rows = uow.rows(statement, at=at, after=after, id=last)
         for row in rows:
             yield Due(TenantId(row.tenant_id), PatientContextId(row.patient_context_id))
         if len(rows) < _AT_ONCE:

@@ -71,9 +71,11 @@ class SessionedReading(ActorReading, frozen=True):
 class PatientReading(SessionedReading, frozen=True):
     """Who asks, under which policy version, in which session, about whom.
 
-    ``glass_until``: until when the caller has broken the glass before this patient.
+    ``at`` is when, by the database's clock; ``glass_until`` until when the caller has broken the glass before
+    this patient.
     """
 
+    at: datetime
     patient: PatientState | None
     glass_until: datetime | None
 

@@ -19,6 +19,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.errors import Collided, DatabaseUnavailable, Forbidden, MobiusError, Overloaded, StillRunning
 from shared.model import PatientContextId, PatientKey, TenantId
+from shared.patience import left_s
+from shared.persistence.database import generation_of, outage_of
 
 _PATIENT_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -28,11 +30,21 @@ _UNIQUE_VIOLATION = "23505"
 _TENANT_HAS_LEFT = "55000"
 # Shut down, starting up, too many connections, out of resources, statement or idle time-out.
 _AWAY = re.compile(r"08...|57P0.|57014|53...|25P03|28...")
+# After these the server ends the connection.
+_ENDED = re.compile(r"57P0.|25P03")
+
+# Of what is left of a request's deadline: within so much the server says itself what kept it, so that a
+# lock is told as a lock. A transaction that nobody goes on with, as of a frozen instance, ends soon after.
+_LOCK_SHARE, _STATEMENT_SHARE, _IDLE_BEYOND_S = 0.6, 0.9, 1.0
 
 _UNCONFIRMED = (
     "The database did not confirm the change. Look again before you repeat it, or repeat it with the same "
     "Idempotency-Key."
 )
+
+
+class _NoAnswer(DatabaseUnavailable):
+    """Nothing came in time: asking once more would take as long again."""
 
 
 class UnitOfWork:
@@ -89,10 +101,11 @@ def unit_of_work(
 
     With ``lock``, the patient's changes are in order from here on: the lock is a statement of its own, so
     that what is read after it is what the one before left. Raises StillRunning when the lock can't be had
-    in time, Overloaded when all connections are in use, DatabaseUnavailable when the database is away.
+    in time, Overloaded when all connections are in use, DatabaseUnavailable when the database is away; all
+    of them within the request's deadline, if there is one.
     With ``skip_locked`` nobody waits: ``locked`` is None when another holds it.
     """
-    with _sentences(), _connected(engine, _begin(tenant_id, lock, skip_locked)) as (connection, rows):
+    with _sentences(), _connected(engine, _begin(engine, tenant_id, lock, skip_locked)) as (connection, rows):
         uow = UnitOfWork(connection, _locked(rows))
         yield uow
         if not uow.committed:
@@ -106,7 +119,7 @@ def flight(engine: Engine, tenant_id: TenantId, statement: str) -> list[Any]:
     ``statement`` must be made of our own text, UUIDs and whole numbers only, and do no harm when it runs
     twice. Raises as ``unit_of_work``.
     """
-    text = f"{_begin(tenant_id)}; {statement}; COMMIT"
+    text = f"{_begin(engine, tenant_id)}; {statement}; COMMIT"
     with _sentences(), _connected(engine, text) as (_, rows):
         return rows
 
@@ -117,11 +130,12 @@ def _locked(rows: list[Any]) -> PatientKey | None:
 
 
 def _begin(
+    engine: Engine,
     tenant_id: TenantId | None,
     lock: PatientKey | PatientContextId | None = None,
     skip_locked: bool = False,
 ) -> str:
-    statement = "BEGIN"
+    statement = "BEGIN" + _bounds(engine)
     if tenant_id is not None:
         statement += f"; SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}'"
     if lock is not None:
@@ -138,16 +152,37 @@ def _begin(
     return statement
 
 
+def _bounds(engine: Engine) -> str:
+    """What the server may take, where there is a deadline; elsewhere the connection's own bounds hold."""
+    left = left_s()
+    if left is None:
+        return ""
+    own = engine.get_execution_options()
+    bounds = {
+        "statement_timeout": min(left * _STATEMENT_SHARE, own.get("statement_timeout_s", left)),
+        "lock_timeout": min(left * _LOCK_SHARE, own.get("lock_timeout_s", left)),
+        "idle_in_transaction_session_timeout": left + _IDLE_BEYOND_S,
+    }
+    return "".join(f"; SET LOCAL {name} = {max(round(s * 1000), 1)}" for name, s in bounds.items())
+
+
 @contextmanager
 def _connected(engine: Engine, first: str) -> Iterator[tuple[Connection, list[Any]]]:
+    if left_s() is not None:
+        outage_of(engine).refuse_to_wait()
     with engine.connect() as connection:
+        generation = generation_of(connection)
         try:
             rows = _send(connection, first)
+        except _NoAnswer:
+            raise
         except DatabaseUnavailable:
             if not connection.invalidated:
                 raise
-            # A pooled connection may have died while it lay idle: once more, on a new one. This costs
-            # nothing where a ping before each request would cost a round trip.
+            # A pooled connection may have died while it lay idle: once more, on a new one, and the others
+            # that lay there are replaced when somebody takes them. This costs nothing where a ping before
+            # each request would cost a round trip.
+            outage_of(engine).lost(generation)
             rows = _send(connection, first)
         try:
             # What is left open, the pool rolls back when the connection returns to it.
@@ -178,7 +213,7 @@ def _driver(connection: Connection) -> Any:
 def _is_lost(error: BaseException | None) -> bool:
     """Whether nobody knows what this connection would say next: anything but the server's own word."""
     code = _code(error)
-    return code is None or code.startswith("57P0")
+    return code is None or _ENDED.fullmatch(code) is not None
 
 
 @contextmanager
@@ -210,6 +245,8 @@ def _sentence(error: BaseException) -> BaseException:
     if code == _UNIQUE_VIOLATION and _constraint(error) == "uq_mini_submission_idempotency":
         # The same key, at the same moment, about two patients: whichever came first is still running.
         return StillRunning()
+    if isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError):
+        return _NoAnswer()
     if code is None or _AWAY.fullmatch(code):
         return DatabaseUnavailable()
     return error

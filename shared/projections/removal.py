@@ -8,7 +8,6 @@ from typing import Any
 from shared.model import TenantId
 
 _AT_ONCE = 300
-_TIMEOUT_S = 30.0
 
 
 class NotRemoved(Exception):
@@ -16,9 +15,13 @@ class NotRemoved(Exception):
 
 
 class TenantDocuments:
-    """The documents of a project's tenants, of any kind. Raises NotRemoved without credentials."""
+    """The documents of a project's tenants, of any kind; each call may take ``timeout_s``.
 
-    def __init__(self, project_id: str) -> None:
+    Raises NotRemoved without credentials.
+    """
+
+    def __init__(self, project_id: str, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
         # Late: its import is a third of a second.
         from google.auth.exceptions import GoogleAuthError
         from google.cloud import firestore
@@ -49,13 +52,13 @@ class TenantDocuments:
     def _remove_some(self, tenant_id: TenantId) -> int:
         """Deletes at most so many of each kind."""
         removed = 0
-        for collection in self._client.document(f"tenants/{tenant_id}").collections(timeout=_TIMEOUT_S):
+        for collection in self._client.document(f"tenants/{tenant_id}").collections(timeout=self._timeout_s):
             # Their names alone: what is in them is not for us.
-            found = list(collection.select(["__name__"]).limit(_AT_ONCE).stream(timeout=_TIMEOUT_S))
+            found = list(collection.select(["__name__"]).limit(_AT_ONCE).stream(timeout=self._timeout_s))
             batch = self._client.batch()
             for document in found:
                 batch.delete(document.reference)
             if found:
-                batch.commit(timeout=_TIMEOUT_S)
+                batch.commit(timeout=self._timeout_s)
             removed += len(found)
         return removed

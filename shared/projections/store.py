@@ -41,18 +41,40 @@ class DocumentStore(Protocol):
         """
 
 
+class Write(NamedTuple):
+    """What a document is to hold, whole, if it is still ``previous`` (None: if there is none)."""
+
+    path: str
+    content: Mapping[str, Any]
+    previous: Stored | None
+
+
 class FirestoreDocuments:
-    """The Firestore of the settings' project."""
+    """The Firestore of the settings' project, or the one that ``client`` speaks to, with its own time-out."""
+
+    def __init__(self, client: Any = None, timeout_s: float | None = None) -> None:
+        self._given = client
+        self._given_timeout_s = timeout_s
+
+    @property
+    def client(self) -> Any:
+        """The library's client."""
+        return self._given or _client()
+
+    @property
+    def timeout_s(self) -> float:
+        """How long one call may take."""
+        return self._given_timeout_s or settings().outside_timeout_s
 
     def read(self, path: str) -> Stored | None:
         """Reads one document within the outside time-out."""
-        found = _client().document(path).get(timeout=settings().outside_timeout_s, retry=None)
+        found = self.client.document(path).get(timeout=self.timeout_s, retry=None)
         return Stored(found.to_dict(), found.update_time) if found.exists else None
 
     def read_many(self, paths: Sequence[str]) -> list[Stored | None]:
         """Reads them within the outside time-out."""
-        references = [_client().document(path) for path in paths]
-        answers = _client().get_all(references, timeout=settings().outside_timeout_s, retry=None)
+        references = [self.client.document(path) for path in paths]
+        answers = self.client.get_all(references, timeout=self.timeout_s, retry=None)
         found = {
             each.reference.path: Stored(each.to_dict(), each.update_time) for each in answers if each.exists
         }
@@ -68,21 +90,54 @@ class FirestoreDocuments:
             NotFound,
         )
 
-        reference, timeout_s = _client().document(path), settings().outside_timeout_s
+        reference, timeout_s = self.client.document(path), self.timeout_s
         try:
             if previous is None:
                 reference.create(content, timeout=timeout_s, retry=None)
             else:
-                # An update keeps what it does not name.
-                foreign = {_path(key): _deleted() for key in previous.content.keys() - content.keys()}
-                unchanged = _client().write_option(last_update_time=previous.update_time)
-                reference.update({**content, **foreign}, option=unchanged, timeout=timeout_s, retry=None)
+                unchanged = self.client.write_option(last_update_time=previous.update_time)
+                whole = _whole(content, previous)
+                reference.update(whole, option=unchanged, timeout=timeout_s, retry=None)
         except (AlreadyExists, FailedPrecondition, NotFound):
             return False
         except (Aborted, DeadlineExceeded) as error:
             # Whoever may read a document can hold it, in a transaction that they do not end.
             raise Contended from error
         return True
+
+    def write_all_if_unchanged(self, writes: Sequence[Write]) -> bool:
+        """Writes all of them in one commit, or none; False when one is not its ``previous`` any more.
+
+        At most 500. Raises Contended.
+        """
+        from google.api_core.exceptions import (
+            Aborted,
+            AlreadyExists,
+            DeadlineExceeded,
+            FailedPrecondition,
+            NotFound,
+        )
+
+        batch = self.client.batch()
+        for path, content, previous in writes:
+            reference = self.client.document(path)
+            if previous is None:
+                batch.create(reference, content)
+            else:
+                unchanged = self.client.write_option(last_update_time=previous.update_time)
+                batch.update(reference, _whole(content, previous), option=unchanged)
+        try:
+            batch.commit(timeout=self.timeout_s, retry=None)
+        except (AlreadyExists, FailedPrecondition, NotFound):
+            return False
+        except (Aborted, DeadlineExceeded) as error:
+            raise Contended from error
+        return True
+
+
+def _whole(content: Mapping[str, Any], previous: Stored) -> dict[str, Any]:
+    """What an update has to name, which keeps what it does not."""
+    return {**content, **{_path(key): _deleted() for key in previous.content.keys() - content.keys()}}
 
 
 def _path(key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -9,12 +10,13 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Engine
 
-from shared.model import Frozen, LedgerHead, PatientState, SubjectType, TenantId, UserId, UserStatus
+from shared.model import Frozen, PatientState, SubjectType, TenantId, UserId, UserStatus
 from shared.persistence.panel import inbox_json
 from shared.persistence.patients import PATIENT_STATE
 from shared.persistence.policies import policy_of
 from shared.persistence.readings import Inbox
 from shared.persistence.unit_of_work import flight
+from shared.projections.chain_heads import heads_known
 from shared.projections.documents import (
     INBOX_LENGTH,
     Document,
@@ -74,7 +76,10 @@ class Truths(Protocol):
         """
 
     def confirm(self, tenant_id: TenantId, covered: tuple[UUID, ...]) -> None:
-        """Deletes the outbox rows that a reading covered: by id, for one may have come in since."""
+        """Deletes the outbox rows that a reading covered: by id, for one may have come in since.
+
+        If one of them was parked, what kept the tenant's others may be over: they are due again.
+        """
 
 
 class PostgresTruths:
@@ -105,9 +110,16 @@ class PostgresTruths:
         self, tenant_id: TenantId, subject_type: SubjectType, subject: UUID, stored: Document | None
     ) -> Truth | None:
         """One statement, one round trip: version, content and outbox rows belong together."""
-        known = _head_known(stored) if subject_type is SubjectType.PATIENT else "true"
-        found = self._found(tenant_id, subject_type, f"= '{subject}'", known)
+        found = self.read_some(tenant_id, subject_type, {subject: stored})
         return found[0][1] if found else None
+
+    def read_some(
+        self, tenant_id: TenantId, subject_type: SubjectType, stored: Mapping[UUID, Document | None]
+    ) -> list[tuple[UUID, Truth]]:
+        """As ``read`` for each of the subjects, of which there must be one, all as they are at one moment."""
+        known = heads_known(stored) if subject_type is SubjectType.PATIENT else "true"
+        subjects = ", ".join(f"'{subject}'" for subject in stored)
+        return self._found(tenant_id, subject_type, f"IN ({subjects})", known)
 
     def read_page(
         self, tenant_id: TenantId, subject_type: SubjectType, after: UUID, limit: int
@@ -120,13 +132,20 @@ class PostgresTruths:
         return self._found(tenant_id, subject_type, place, "true")
 
     def confirm(self, tenant_id: TenantId, covered: tuple[UUID, ...]) -> None:
-        """One round trip."""
+        """One round trip; one more if a row was parked.
+
+        Should the answer be lost and the deletion run twice, nobody learns that one was parked: then the
+        others stay so until the next one of them is told and confirmed, within a minute.
+        """
         ids = ", ".join(f"'{outbox_id}'" for outbox_id in covered)
-        flight(
+        deleted = flight(
             self._engine,
             tenant_id,
-            f"DELETE FROM outbox WHERE tenant_id = '{tenant_id}' AND outbox_id IN ({ids})",
+            f"""DELETE FROM outbox WHERE tenant_id = '{tenant_id}' AND outbox_id IN ({ids})
+                RETURNING parked_at IS NOT NULL""",
         )
+        if any(was_parked for (was_parked,) in deleted):
+            flight(self._engine, tenant_id, _RELEASE.format(tenant=tenant_id))
 
     def _found(
         self, tenant_id: TenantId, subject_type: SubjectType, which: str, head_known: str
@@ -191,19 +210,17 @@ _SUBJECT = {
         FROM app_user w WHERE w.tenant_id = '{{tenant}}' AND w.user_id {{which}}""",
 }
 
+# Spread over the minute to come, 50 a second; the rest when the next of them is confirmed, for a statement
+# has its time-out. They keep one attempt: so the relay knows that no publication of a policy put them ahead.
+_RELEASE = """
+WITH parked AS (
+    SELECT outbox_id FROM outbox WHERE tenant_id = '{tenant}' AND parked_at IS NOT NULL
+    LIMIT 3000 FOR UPDATE SKIP LOCKED
+), spread AS (
+    SELECT outbox_id, row_number() OVER () * interval '20 milliseconds' AS wait FROM parked
+)
+UPDATE outbox o SET parked_at = NULL, attempts = 1, next_attempt_at = now() + s.wait
+FROM spread s WHERE o.tenant_id = '{tenant}' AND o.outbox_id = s.outbox_id"""
+
 # A patient to whom nothing has happened yet has none.
 _HAS_DOCUMENT = {SubjectType.PATIENT: "AND c.version > 0", SubjectType.USER: ""}
-
-
-def _head_known(stored: Document | None) -> str:
-    """SQL: whether the stored head is a row of the chain. No head is known: there is nothing to lose."""
-    if not stored or stored.get("version_head") is None:
-        return "true"
-    try:
-        head = msgspec.convert(stored["version_head"], LedgerHead)
-        digest = bytes.fromhex(head.hash).hex()
-    except (msgspec.ValidationError, ValueError):
-        return "false"
-    return f"""EXISTS (SELECT 1 FROM event_log e WHERE e.tenant_id = c.tenant_id
-        AND e.patient_context_id = c.patient_context_id AND e.seq = {head.seq:d}
-        AND e.hash = decode('{digest}', 'hex'))"""

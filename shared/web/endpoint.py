@@ -1,8 +1,8 @@
 """The decorator that makes an HTTP function of a handler.
 
 A handler states what comes in, what it calls and what goes out. Everything else is here, in this
-order: correlation id, origin, preflight, method, identity, rate, fields, tenant, handler; then the answer
-or the problem document, the headers that every answer has, and one log line.
+order: correlation id, origin, preflight, method, identity, rate, fields, deadline, tenant, handler; then the
+answer or the problem document, the headers that every answer has, and one log line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import msgspec
 
 from shared.errors import FieldError, Forbidden, MethodNotAllowed, MobiusError, Unauthenticated
 from shared.model import CorrelationId, DeniedReason, Surface
+from shared.patience import deadline
 from shared.security.identity import Identity, verify_token
+from shared.settings import settings
 from shared.web.body import drop_rest, read_raw, repeated_parameters
 from shared.web.cors import answer_options, origin_headers, refuse_other_origins
 from shared.web.fields import IDEMPOTENCY_KEY, read_fields, read_idempotency_key, refuse
@@ -98,12 +100,14 @@ def _answer_or_problem(
         if request.method == "OPTIONS":
             return answer_options(request, spec.methods)
         call, message = _read_call(spec, request, correlation_id)
-        try:
-            _refuse_other_tenant(message, call.identity)
-            body = msgspec.json.encode(handler(call, message))
-        except Forbidden as error:
-            on_denied(call, message, error.denied)
-            raise
+        # From here on: how slowly a body arrives is the caller's doing.
+        with deadline(settings().request_deadline_s):
+            try:
+                _refuse_other_tenant(message, call.identity)
+                body = msgspec.json.encode(handler(call, message))
+            except Forbidden as error:
+                on_denied(call, message, error.denied)
+                raise
         return flask.Response(body, content_type="application/json")
     except MobiusError as error:
         return problem_response(error, correlation_id)

@@ -55,8 +55,22 @@ class LogCode(Enum):
     PROJECTION_FAILED = ("ERROR", "A subject could not be projected; it will be tried again.")
     PROJECTION_HEAD_UNKNOWN = ("ERROR", "A document holds a ledger head that is not in the chain.")
     MESSAGE_REFUSED = ("ERROR", "A message is not one of ours.")
+    PROJECTION_DRIFTED = ("WARNING", "A document was not what Postgres says; it is being written again.")
+    PROJECTION_UNREPAIRABLE = (
+        "ERROR",
+        "A document is nobody's, or holds what Postgres has no more: see mobius projections recover.",
+    )
+    DRIFT_CHECKED = ("INFO", "Documents were compared with Postgres, and some were not as it says.")
+    DRIFT_CHECK_FAILED = (
+        "ERROR",
+        "The documents of a tenant, or of all, could not be compared; the next call goes on from there.",
+    )
     RELAYED = ("INFO", "Unconfirmed changes were published again.")
     RELAY_FAILED = ("ERROR", "The relay could not do its round.")
+    SUBJECT_PARKED = (
+        "ERROR",
+        "A subject was told many times and is still unconfirmed; it is told once a minute from now on.",
+    )
     SWEPT = ("INFO", "The sweep did what was due.")
     SWEEP_FAILED = ("ERROR", "The sweep could not do its round, or a part of it; what is due stays due.")
     ERASED = ("INFO", "What tenants' policies keep no longer was erased.")
@@ -97,6 +111,7 @@ class LogFields(TypedDict, total=False):
     count: int
     delay_ms: float
     reason: Enum | Constant
+    field: Constant
 
 
 class _Context(msgspec.Struct, frozen=True):

@@ -34,7 +34,7 @@ from shared.messaging.codec import Message
 from shared.model import CorrelationId, PatientContextId, Surface, TenantId, UserId
 from shared.persistence import database
 from shared.persistence.database import driver_url
-from shared.projections import store
+from shared.projections import reader, store
 from shared.security.identity import Identity, development_token
 from shared.views import Caller
 from shared.web.registry import ENDPOINTS
@@ -114,6 +114,7 @@ class Product:
             DATABASE_POOL_TIMEOUT_S="60",
             DATABASE_STATEMENT_TIMEOUT_S="60",
             DATABASE_LOCK_TIMEOUT_S="60",
+            REQUEST_DEADLINE_S="60",
             OUTSIDE_TIMEOUT_S="30",
             RATE_LIMIT_PER_USER_S="1000000",
             RATE_LIMIT_BURST="1000000",
@@ -428,6 +429,8 @@ def forget() -> None:
         runtime.core,
         store._client,
         publisher._client,
+        publisher._rest,
+        reader._rest,
     ):
         made_once.cache_clear()
 

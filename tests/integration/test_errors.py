@@ -221,7 +221,7 @@ def test_with_every_connection_in_use_the_answer_is_to_try_again(
     product.configure(DATABASE_POOL_SIZE="1", DATABASE_POOL_TIMEOUT_S="0.05")
     with database.engine().connect():
         response = clinic.post(endpoint, right(clinic, endpoint))
-    problem_of(response, 429)
+    problem_of(response, 503)
     assert int(response.headers["Retry-After"]) > 0
     clinic.answer(endpoint, right(clinic, endpoint))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -196,8 +196,8 @@ def test_what_is_not_due_yet_is_left_alone(clinic: Clinic) -> None:
     assert clinic.counts() == before
     # The core itself looks again, whoever calls it.
     assert clinic.product.core().settle_overdue(system(clinic), clinic.context(BY_HAND)) is False
-    late = clinic.product.core(now=lambda: datetime.now(UTC) + timedelta(hours=1))
-    assert late.settle_overdue(system(clinic), clinic.context(BY_HAND)) is True
+    wait_until_due(clinic, BY_HAND)
+    assert clinic.product.core().settle_overdue(system(clinic), clinic.context(BY_HAND)) is True
     assert outcomes(clinic, BY_HAND) == ["unacknowledged"]
 
 

@@ -128,7 +128,7 @@ class Departure:
         )
         staff = StoredStaff(owner, clinic.tenant_id)
         accounts = Accounts(staff, parts.get("identities"), bytes(32))
-        kept = parts.get("documents") or TenantDocuments(clinic.product.stack["project_id"])
+        kept = parts.get("documents") or TenantDocuments(clinic.product.stack["project_id"], 30)
         self._name = clinic.rows("tenant")[0].name
         self._leaving = Leaving(owner, staff, accounts, kept, parts.get("shown") or seen)
 
@@ -141,7 +141,7 @@ def clinic(product: Product) -> Iterator[Clinic]:
     made = new_clinic(product)
     yield made
     made.leave()
-    TenantDocuments(product.stack["project_id"]).remove(made.tenant_id, lambda _count: None)
+    TenantDocuments(product.stack["project_id"], 30).remove(made.tenant_id, lambda _count: None)
 
 
 # Who is here, and what is kept ---------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def emulator(stack: Stack) -> Iterator[str]:
 def provider(emulator: str, product: Product, monkeypatch: pytest.MonkeyPatch) -> FirebaseIdentities:
     """It as the identity provider of this process."""
     monkeypatch.setenv("FIREBASE_AUTH_EMULATOR_HOST", emulator)
-    return FirebaseIdentities(product.stack["project_id"])
+    return FirebaseIdentities(product.stack["project_id"], 15)
 
 
 @pytest.fixture

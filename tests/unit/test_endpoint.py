@@ -163,7 +163,7 @@ STATE = {"session_id": "s-1", "patient_key": "p1_abcdefgh"}
 
 def test_a_known_error_is_told_with_when_to_try_again() -> None:
     response = send("state", {**STATE, "session_id": "busy"})
-    problem_of(response, 429)
+    problem_of(response, 503)
     assert response.headers["Retry-After"] == "1"
 
 

@@ -52,8 +52,8 @@ def test_a_query_has_errors_of_its_own_and_none_of_a_body(endpoint: Endpoint[Any
 
 
 def test_errors_that_share_a_status_are_all_named() -> None:
-    described = operation("/api/v1/mini/ack", "post")["responses"]["429"]["description"]
-    assert described == "Too busy or too many requests"
+    described = operation("/api/v1/mini/ack", "post")["responses"]["503"]["description"]
+    assert described == "Too busy or temporarily unavailable"
 
 
 def test_only_acknowledgements_heed_an_idempotency_key() -> None:

@@ -129,9 +129,27 @@ def test_a_part_that_cannot_be_set_up_again_is_a_failure(make: Callable[..., Sup
         raise ValueError("no topics")
 
     supervisor = make()
-    supervisor.start(part(SLEEPS, after_restart=refuse))
+    supervisor.start(part(SLEEPS, after_restart=refuse, set_up_within_s=0.1))
     os.kill(supervisor.pids()["part"] or 0, signal.SIGKILL)
     assert supervisor.wait_for_failure(5) == "part could not be brought back: no topics"
+
+
+def test_a_part_is_set_up_once_what_that_needs_is_back_too(
+    make: Callable[..., Supervisor], seen: io.StringIO
+) -> None:
+    tried: list[str] = []
+
+    def needs_another() -> None:
+        tried.append("set up")
+        if len(tried) < 3:
+            raise ConnectionRefusedError
+
+    supervisor = make()
+    supervisor.start(part(SLEEPS, after_restart=needs_another))
+    os.kill(supervisor.pids()["part"] or 0, signal.SIGKILL)
+    assert eventually(lambda: "is back" in seen.getvalue())
+    assert len(tried) == 3
+    assert supervisor.wait_for_failure(0) is None
 
 
 def test_what_a_dead_part_leaves_of_its_group_is_killed_with_it(make: Callable[..., Supervisor]) -> None:

@@ -1,0 +1,1 @@
+"""Messages that no projector took, and what can be done about them."""

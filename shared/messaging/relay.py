@@ -49,18 +49,29 @@ FROM (
 
 def _claim(which: str, limit: int) -> Any:
     # By state and with SKIP LOCKED: ids would lose rows that commit late, and relays may run side by side.
+    # One telling covers all that is unconfirmed of its subject, so all of it waits again: a subject that
+    # changes often while the projector is behind would fill the topic otherwise.
     return text(f"""
 WITH due AS (
-    SELECT tenant_id, outbox_id FROM outbox
+    SELECT tenant_id, subject_type, subject FROM outbox
     WHERE next_attempt_at <= CAST(:began AS timestamptz) AND parked_at IS {which}
     ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED
+), covered AS MATERIALIZED (
+    SELECT o.tenant_id, o.outbox_id, o.subject_type, o.subject, o.attempts
+    FROM (SELECT DISTINCT tenant_id, subject_type, subject FROM due) d
+    JOIN outbox o USING (tenant_id, subject_type, subject)
+    WHERE o.parked_at IS {which} FOR UPDATE OF o SKIP LOCKED
+), told AS (
+    SELECT tenant_id, subject_type, subject, max(attempts) AS attempts FROM covered
+    GROUP BY tenant_id, subject_type, subject
 )
 UPDATE outbox o
 SET attempts = o.attempts + 1,
     parked_at = CASE WHEN o.attempts >= {PARK_AFTER} THEN coalesce(o.parked_at, now()) END,
     next_attempt_at = now() + interval '1 second' * CASE WHEN o.attempts >= {PARK_AFTER} THEN {PARKED_WAIT_S}
-        ELSE least({LONGEST_WAIT_S}, power(2, least(o.attempts, 10) + 1)) END
-FROM due d WHERE o.tenant_id = d.tenant_id AND o.outbox_id = d.outbox_id
+        ELSE least({LONGEST_WAIT_S}, power(2, least(t.attempts, 10) + 1)) END
+FROM covered c JOIN told t USING (tenant_id, subject_type, subject)
+WHERE o.tenant_id = c.tenant_id AND o.outbox_id = c.outbox_id
 RETURNING o.tenant_id, o.outbox_id, o.subject_type, o.subject, o.version, o.attempts,
     o.parked_at = now() AS newly_parked
 """)

@@ -147,6 +147,26 @@ def test_the_versions_of_one_subject_are_one_message_with_the_newest(clinic: Cli
     assert message.subject_type is SubjectType.PATIENT
 
 
+def test_one_telling_puts_off_all_that_it_covers_of_its_subject(clinic: Clinic, worker: Engine) -> None:
+    subject = put(clinic, version=1, attempts=3)
+    for version in (2, 3):
+        clinic.sql(
+            """INSERT INTO outbox (tenant_id, outbox_id, subject_type, subject, version, next_attempt_at)
+               VALUES (:tenant, gen_random_uuid(), 'patient', :subject, :version, now() + interval '1 s')""",
+            subject=subject,
+            version=version,
+        )
+    publisher, before = RecordingPublisher(), clock(clinic)
+    relay_once(worker, publisher)
+    (message,) = [message for message in publisher.messages if message.subject == subject]
+    assert message.version == 3
+    rows = clinic.outbox(subject)
+    assert [each.attempts for each in rows] == [4, 1, 1]
+    # As long as the one that waits longest.
+    assert len({each.next_attempt_at for each in rows}) == 1
+    assert (rows[0].next_attempt_at - before).total_seconds() >= 15
+
+
 def test_two_relays_at_once_never_claim_the_same_row(clinic: Clinic, product: Product) -> None:
     # More than one batch; far along in the backoff, so that nothing is due a second time.
     clinic.sql(

@@ -49,13 +49,17 @@ FROM (
 
 def _claim(which: str, limit: int) -> Any:
     # By state and with SKIP LOCKED: ids would lose rows that commit late, and relays may run side by side.
-    # One telling covers all that is unconfirmed of its subject, so all of it waits again: a subject that
-    # changes often while the projector is behind would fill the topic otherwise.
+    # One telling covers all that is unconfirmed of its subject, so all of it waits again, and what comes in
+    # meanwhile (its own request has told it) waits with it: a subject that changes often while the projector
+    # is behind would fill the topic otherwise.
     return text(f"""
 WITH due AS (
-    SELECT tenant_id, subject_type, subject FROM outbox
-    WHERE next_attempt_at <= CAST(:began AS timestamptz) AND parked_at IS {which}
-    ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED
+    SELECT o.tenant_id, o.subject_type, o.subject FROM outbox o
+    WHERE o.next_attempt_at <= CAST(:began AS timestamptz) AND o.parked_at IS {which}
+    AND NOT EXISTS (SELECT 1 FROM outbox w WHERE w.tenant_id = o.tenant_id
+        AND w.subject_type = o.subject_type AND w.subject = o.subject AND w.parked_at IS {which}
+        AND w.attempts > 0 AND w.next_attempt_at > CAST(:began AS timestamptz))
+    ORDER BY o.next_attempt_at LIMIT {limit} FOR UPDATE OF o SKIP LOCKED
 ), covered AS MATERIALIZED (
     SELECT o.tenant_id, o.outbox_id, o.subject_type, o.subject, o.attempts
     FROM (SELECT DISTINCT tenant_id, subject_type, subject FROM due) d

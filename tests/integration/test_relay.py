@@ -167,6 +167,22 @@ def test_one_telling_puts_off_all_that_it_covers_of_its_subject(clinic: Clinic, 
     assert (rows[0].next_attempt_at - before).total_seconds() >= 15
 
 
+def test_what_comes_in_while_its_subject_waits_waits_with_it(clinic: Clinic, worker: Engine) -> None:
+    subject = put(clinic, "+ interval '10 seconds'", attempts=3)
+    clinic.sql(
+        """INSERT INTO outbox (tenant_id, outbox_id, subject_type, subject, version, next_attempt_at)
+           VALUES (:tenant, gen_random_uuid(), 'patient', :subject, 2, now() - interval '1 s')""",
+        subject=subject,
+    )
+    publisher = RecordingPublisher()
+    relay_once(worker, publisher)
+    assert told_of(publisher, clinic) == []
+    # What the other waited for is confirmed: it is told at once.
+    clinic.sql("DELETE FROM outbox WHERE tenant_id = :tenant AND subject = :s AND version = 1", s=subject)
+    relay_once(worker, publisher)
+    assert told_of(publisher, clinic) == [subject]
+
+
 def test_two_relays_at_once_never_claim_the_same_row(clinic: Clinic, product: Product) -> None:
     # More than one batch; far along in the backoff, so that nothing is due a second time.
     clinic.sql(

@@ -13,12 +13,12 @@ from ops.installation import Refused
 from ops.projections.asking import Advance
 from ops.transaction import transaction
 from shared.messaging.outbox import ask_for_some
-from shared.model import SubjectType, TenantId
-from shared.persistence.walks import Purpose, Stage, Stretch, Walk, move_on, take_up
+from shared.model import SubjectType, TenantId, WalkPurpose, WalkStage
+from shared.persistence.walks import Stretch, Walk, move_on, take_up
 from shared.projections.rebuilding import PAGE, BulkStore, Page, Rebuilding, Rebuilt
 from shared.projections.subjects import PostgresTruths
 
-_KINDS = {Stage.PATIENT: SubjectType.PATIENT, Stage.USER: SubjectType.USER}
+_KINDS = {WalkStage.PATIENT: SubjectType.PATIENT, WalkStage.USER: SubjectType.USER}
 
 
 class Rate:
@@ -39,7 +39,7 @@ class Rate:
 
 def begin_rebuild(engine: Engine, tenant_id: TenantId, *, again: bool) -> Walk | None:
     """The walk that an earlier run left, or a new one (``again``: in any case); None for no such tenant."""
-    return take_up(engine, tenant_id, Purpose.REBUILD, again=again)
+    return take_up(engine, tenant_id, WalkPurpose.REBUILD, again=again)
 
 
 def rebuild(engine: Engine, store: BulkStore, walk: Walk, rate: Rate, advance: Advance) -> Counter[Rebuilt]:
@@ -62,10 +62,10 @@ def rebuild(engine: Engine, store: BulkStore, walk: Walk, rate: Rate, advance: A
 def _keep(engine: Engine, walk: Walk, kind: SubjectType, page: Page) -> Walk:
     following = walk.stage
     if page.last is None:
-        following = Stage.USER if walk.stage is Stage.PATIENT else Stage.ORPHAN
+        following = WalkStage.USER if walk.stage is WalkStage.PATIENT else WalkStage.ORPHAN
     lost = sum(1 for each in page.became.values() if each is Rebuilt.LOST_HEAD)
     stretch = Stretch(
-        stage=None if following is Stage.ORPHAN else following,
+        stage=None if following is WalkStage.ORPHAN else following,
         place=page.last or "",
         checked=len(page.became),
         differing=sum(1 for each in page.became.values() if each is Rebuilt.WRITTEN),

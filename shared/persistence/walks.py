@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Engine, text
 
-from shared.model import Frozen, TenantId
+from shared.model import Frozen, TenantId, WalkPurpose, WalkStage
 from shared.persistence.unit_of_work import UnitOfWork, unit_of_work
-
-
-class Purpose(StrEnum):
-    """What is walked for."""
-
-    CHECK = "check"
-    REBUILD = "rebuild"
-
-
-class Stage(StrEnum):
-    """What is being walked: in this order patients, users, and documents that may be nobody's."""
-
-    PATIENT = "patient"
-    USER = "user"
-    ORPHAN = "orphan"
 
 
 class Walk(Frozen, frozen=True):
@@ -34,8 +18,8 @@ class Walk(Frozen, frozen=True):
     """
 
     tenant_id: TenantId
-    purpose: Purpose
-    stage: Stage
+    purpose: WalkPurpose
+    stage: WalkStage
     place: str
     began_at: datetime
     checked: int
@@ -44,13 +28,13 @@ class Walk(Frozen, frozen=True):
     @property
     def is_new(self) -> bool:
         """Whether nothing was looked at yet."""
-        return self.stage is Stage.PATIENT and not self.place
+        return self.stage is WalkStage.PATIENT and not self.place
 
 
 class Stretch(Frozen, frozen=True):
     """What came of one stretch of a walk: where it stands (``stage`` None: at its end), what was found."""
 
-    stage: Stage | None
+    stage: WalkStage | None
     place: str
     checked: int
     differing: int = 0
@@ -98,7 +82,7 @@ def due_walks(engine: Engine, every_s: float) -> tuple[TenantId, ...]:
 
 
 def take_up(
-    engine: Engine, tenant_id: TenantId, purpose: Purpose, *, every_s: float = 0, again: bool = False
+    engine: Engine, tenant_id: TenantId, purpose: WalkPurpose, *, every_s: float = 0, again: bool = False
 ) -> Walk | None:
     """The walk that is under way; a new one if the last ended and began ``every_s`` seconds ago.
 
@@ -137,8 +121,8 @@ def move_on(uow: UnitOfWork, walk: Walk, stretch: Stretch) -> bool:
 def _walk(row: Any) -> Walk:
     return Walk(
         tenant_id=TenantId(row.tenant_id),
-        purpose=Purpose(row.purpose),
-        stage=Stage(row.stage),
+        purpose=WalkPurpose(row.purpose),
+        stage=WalkStage(row.stage),
         place=row.place,
         began_at=row.began_at,
         checked=row.checked,

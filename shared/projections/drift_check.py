@@ -17,10 +17,10 @@ import msgspec
 from sqlalchemy import Engine
 
 from shared.errors import DatabaseUnavailable, Overloaded
-from shared.model import SubjectType, TenantId
+from shared.model import SubjectType, TenantId, WalkPurpose, WalkStage
 from shared.persistence.pending import all_tenants
 from shared.persistence.unit_of_work import unit_of_work
-from shared.persistence.walks import Purpose, Stage, Stretch, Walk, due_walks, move_on, take_up
+from shared.persistence.walks import Stretch, Walk, due_walks, move_on, take_up
 from shared.projections.comparison import Difference, Drift
 from shared.projections.drift import PAGE, Compared, PagedTruths, ask_for_differing, compare_page
 from shared.projections.names import DocumentNames
@@ -36,8 +36,8 @@ SECONDS = 20.0
 _NAMES_FOR_ONE = 10
 """So many names are looked at for the effort of one document."""
 
-_KINDS = {Stage.PATIENT: SubjectType.PATIENT, Stage.USER: SubjectType.USER}
-_NEXT = {Stage.PATIENT: Stage.USER, Stage.USER: Stage.ORPHAN, Stage.ORPHAN: None}
+_KINDS = {WalkStage.PATIENT: SubjectType.PATIENT, WalkStage.USER: SubjectType.USER}
+_NEXT = {WalkStage.PATIENT: WalkStage.USER, WalkStage.USER: WalkStage.ORPHAN, WalkStage.ORPHAN: None}
 
 
 @dataclass
@@ -83,7 +83,7 @@ class DriftCheck:
             share = max(PAGE, left // (len(due) - number))
             share_s = (until - now) / (len(due) - number)
             try:
-                walk = take_up(self.app, tenant_id, Purpose.CHECK, every_s=self.every_s)
+                walk = take_up(self.app, tenant_id, WalkPurpose.CHECK, every_s=self.every_s)
                 if walk is not None and walk.is_new and tenant_id == first:
                     self._tell_of_nobodys(did)
                 self._walk(walk, min(share, left), now + share_s, did)
@@ -98,28 +98,28 @@ class DriftCheck:
     def _walk(self, walk: Walk | None, share: int, until: float, did: Checked) -> None:
         end = did.effort + share
         while walk is not None and (left := end - did.effort) > 0:
-            stage = Stage.ORPHAN if walk.closed else walk.stage
+            stage = WalkStage.ORPHAN if walk.closed else walk.stage
             compared = self._compare(walk, stage, min(PAGE, left))
             walk = self._keep(walk, stage, compared, did)
             if time.monotonic() >= until:
                 return
 
-    def _compare(self, walk: Walk, stage: Stage, limit: int) -> Compared:
+    def _compare(self, walk: Walk, stage: WalkStage, limit: int) -> Compared:
         # A tenant may have left since: then it is another walk, from the beginning.
         place = walk.place if stage is walk.stage else ""
-        if stage is Stage.ORPHAN:
+        if stage is WalkStage.ORPHAN:
             orphans = Orphans(self.app, self.truths, self.documents, self.names)
             return orphans.of_tenant(walk.tenant_id, place, closed=walk.closed)
         return compare_page(self.truths, self.documents, walk.tenant_id, _KINDS[stage], place, limit)
 
-    def _keep(self, walk: Walk, stage: Stage, compared: Compared, did: Checked) -> Walk | None:
+    def _keep(self, walk: Walk, stage: WalkStage, compared: Compared, did: Checked) -> Walk | None:
         """Keeps the place and asks again for what differs, all or nothing; returns the walk behind it."""
         again = [each for each in compared.differences if each.drift.is_repairable]
         following = stage if compared.last is not None else _NEXT[stage]
         stretch = Stretch(
             stage=following,
             place=compared.last or "",
-            checked=0 if stage is Stage.ORPHAN else compared.looked_at,
+            checked=0 if stage is WalkStage.ORPHAN else compared.looked_at,
             differing=len(again),
             unrepairable=len(compared.differences) - len(again),
         )

@@ -37,6 +37,7 @@ class HealthWatch:
 def _behind(health: Mapping[str, Any]) -> list[str]:
     waiting = health["unconfirmed"]
     late = (waiting["oldest_s"] or 0) > _LATE_S
-    said = [f"{waiting['count']:,} changes are not in Firestore yet."] if late else []
+    changes = "1 change is" if waiting["count"] == 1 else f"{waiting['count']:,} changes are"
+    said = [f"{changes} not in Firestore yet."] if late else []
     # The first is the same in other words.
     return said + [each for each in health["troubles"] if not (late and "not in Firestore" in each)]

@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("checked", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("differing", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("unrepairable", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("unrepairable_before", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint("purpose IN ('check', 'rebuild')", name=op.f("ck_projection_walk_purpose")),
         sa.CheckConstraint("stage IN ('patient', 'user', 'orphan')", name=op.f("ck_projection_walk_stage")),
         sa.ForeignKeyConstraint(
@@ -47,14 +48,17 @@ def upgrade() -> None:
     op.execute(f"CREATE POLICY this_tenant ON projection_walk USING ({_THIS_TENANT})")
     op.execute("GRANT SELECT, INSERT ON projection_walk TO mobius_app")
     op.execute(
-        "GRANT UPDATE (stage, place, began_at, looked_at, ended_at, checked, differing, unrepairable) "
+        "GRANT UPDATE (stage, place, began_at, looked_at, ended_at, checked, differing, unrepairable, "
+        "unrepairable_before) "
         "ON projection_walk TO mobius_app"
     )
     op.execute("GRANT SELECT ON projection_walk TO mobius_worker")
+    op.execute("GRANT SELECT (created_at) ON tenant TO mobius_worker")
     op.execute("CREATE POLICY every_tenant ON projection_walk FOR SELECT TO mobius_worker USING (true)")
 
 
 def downgrade() -> None:
     """Takes it away, on a filled database too: what was parked is due again."""
+    op.execute("REVOKE SELECT (created_at) ON tenant FROM mobius_worker")
     op.drop_table("projection_walk")
     op.drop_column("outbox", "parked_at")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -31,6 +32,9 @@ def driver_url(url: URL | str) -> URL:
 APP_ROLE = "mobius_app"
 """The role that a request has; the scheduler takes it on for the work of one tenant."""
 
+
+_DIALS_AT_ONCE = 100
+"""As many as the largest pool."""
 
 _POOL_SHARE = 0.5
 """Of what is left of a request's deadline: who gets a connection can still do something with it."""
@@ -102,7 +106,7 @@ def make_engine(config: Settings, *, role: str | None = None) -> Engine:
         event.listen(made, "do_connect", _connecting(longest_s, outage))
     else:
         made = create_engine(
-            "postgresql+pg8000://", creator=_cloud_sql(config, startup, longest_s), **options
+            "postgresql+pg8000://", creator=_cloud_sql(config, startup, longest_s, outage), **options
         )
     _watch(made, longest_s, outage)
     _outages[made] = outage
@@ -179,28 +183,43 @@ def app_engine() -> Engine:
     return make_engine(settings(), role=APP_ROLE)
 
 
-def _cloud_sql(config: Settings, startup: dict[str, str], longest_s: float) -> Any:
+def _cloud_sql(config: Settings, startup: dict[str, str], longest_s: float, outage: Outage) -> Any:
     # Imported and made inside the first request, and only where there is an instance: at import the
     # connector has hung instances, and it costs half a second.
     def connect() -> Any:
+        began = time.monotonic()
         try:
-            return _connector().connect(
-                config.cloud_sql_instance,
-                "pg8000",
-                user=config.database_user,
-                db=config.database_name,
-                enable_iam_auth=True,
-                timeout=at_most(longest_s),
-                startup_params=startup,
-            )
-        except Exception:  # noqa: BLE001 -- the connector raises what its HTTP client and Google's API do
+            # On a thread of its own: the connector connects without a time-out.
+            return _dialing().submit(dial, longest_s).result(at_most(longest_s))
+        except Exception as error:  # noqa: BLE001 -- the connector raises what its HTTP client and Google's API do
+            if isinstance(error, TimeoutError):
+                outage.waited_in_vain(began)
             raise DatabaseUnavailable from None
+
+    def dial(timeout_s: float) -> Any:
+        return _connector(timeout_s).connect(
+            config.cloud_sql_instance,
+            "pg8000",
+            user=config.database_user,
+            db=config.database_name,
+            enable_iam_auth=True,
+            timeout=timeout_s,
+            startup_params=startup,
+        )
 
     return connect
 
 
 @lru_cache(maxsize=1)
-def _connector() -> Any:
+def _dialing() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_DIALS_AT_ONCE, thread_name_prefix="cloud-sql")
+
+
+@lru_cache(maxsize=1)
+def _connector(timeout_s: float) -> Any:
     from google.cloud.sql.connector import Connector
 
+    # Its sockets get no time-out of their own, and it opens them one after another: one that hangs would keep
+    # all others waiting for as long as the system does, which is minutes.
+    socket.setdefaulttimeout(timeout_s)
     return Connector(refresh_strategy="lazy")

@@ -83,7 +83,7 @@ def troubles(health: Health, cycle_s: float) -> tuple[str, ...]:
     found = []
     if (health.unconfirmed.oldest_s or 0) > UNCONFIRMED_S:
         found.append(
-            f"{health.unconfirmed.count:,} changes are not in Firestore, the oldest for "
+            f"{_changes(health.unconfirmed.count)} not in Firestore, the oldest for "
             f"{health.unconfirmed.oldest_s:.0f} s."
         )
     if health.parked.count:
@@ -119,6 +119,10 @@ def health_answer(health: Health, cycle_s: float) -> dict[str, Any]:
     return {"ok": not found, **msgspec.to_builtins(health), "troubles": found}
 
 
+def _changes(count: int) -> str:
+    return "1 change is" if count == 1 else f"{count:,} changes are"
+
+
 def _sum(waiting: list[Waiting]) -> Waiting:
     return Waiting(sum(each.count for each in waiting), _oldest(each.oldest_s for each in waiting))
 
@@ -140,7 +144,10 @@ _READ = text("""SELECT json_build_object('at', clock_timestamp(),
     'undecided', (SELECT json_build_object('count', count(*), 'oldest_s',
             extract(epoch FROM clock_timestamp() - min(reassess_at)))
         FROM patient_context WHERE reassess_at <= clock_timestamp()),
-    'drifted', (SELECT json_build_object('checked', coalesce(sum(checked), 0),
-            'differing', coalesce(sum(differing), 0), 'unrepairable', coalesce(sum(unrepairable), 0),
-            'last_looked_s', extract(epoch FROM clock_timestamp() - min(looked_at)))
-        FROM projection_walk WHERE purpose = 'check'))::text""")
+    'drifted', (SELECT json_build_object('checked', coalesce(sum(w.checked), 0),
+            'differing', coalesce(sum(w.differing), 0),
+            'unrepairable', coalesce(sum(greatest(w.unrepairable,
+                CASE WHEN w.ended_at IS NULL THEN w.unrepairable_before ELSE 0 END)), 0),
+            'last_looked_s', extract(epoch FROM clock_timestamp() - min(coalesce(w.looked_at, t.created_at))))
+        FROM tenant t LEFT JOIN projection_walk w ON w.tenant_id = t.tenant_id AND w.purpose = 'check'
+    ))::text""")

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from shared.errors import DatabaseUnavailable
 from shared.patience import Rest
 
+_SILENCE_S = 0.3
+"""Who waited less knows nothing of it."""
+
 _ASKED_EVERY_S = 0.5
 """While the database is silent one request in so many seconds finds out whether it still is."""
 
@@ -33,8 +36,9 @@ class Outage:
 
     def waited_in_vain(self, since: float) -> None:
         """Somebody gave up who waited from ``since`` on, of the clock."""
-        if self._heard_at > since:
-            # It speaks to others: one connection is dead, or one statement slow.
+        if self._heard_at > since or self._clock() - since < _SILENCE_S:
+            # It speaks to others: one connection is dead, or one statement slow. Or it had no time to answer:
+            # the deadline was over when it was asked.
             return
         self.generation += 1
         self._rest.begin()

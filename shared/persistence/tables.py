@@ -534,6 +534,8 @@ projection_walk = _tenant_table(
     Column("differing", BigInteger, nullable=False, server_default=text("0")),
     # Documents that nobody writes over without being told to: of an unknown head, or of nobody.
     Column("unrepairable", BigInteger, nullable=False, server_default=text("0")),
+    # Of the walk before this one: what it found is not mended because another walk begins.
+    Column("unrepairable_before", BigInteger, nullable=False, server_default=text("0")),
     _one_of("purpose", WalkPurpose),
     _one_of("stage", WalkStage),
 )

@@ -7,7 +7,7 @@ tenant and the patient's lock travel together as plain text, made of checked val
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -105,7 +105,13 @@ def unit_of_work(
     of them within the request's deadline, if there is one.
     With ``skip_locked`` nobody waits: ``locked`` is None when another holds it.
     """
-    with _sentences(), _connected(engine, _begin(engine, tenant_id, lock, skip_locked)) as (connection, rows):
+    with (
+        _sentences(),
+        _connected(engine, lambda: _begin(engine, tenant_id, lock, skip_locked)) as (
+            connection,
+            rows,
+        ),
+    ):
         uow = UnitOfWork(connection, _locked(rows))
         yield uow
         if not uow.committed:
@@ -119,8 +125,10 @@ def flight(engine: Engine, tenant_id: TenantId, statement: str) -> list[Any]:
     ``statement`` must be made of our own text, UUIDs and whole numbers only, and do no harm when it runs
     twice. Raises as ``unit_of_work``.
     """
-    text = f"{_begin(engine, tenant_id)}; {statement}; COMMIT"
-    with _sentences(), _connected(engine, text) as (_, rows):
+    with (
+        _sentences(),
+        _connected(engine, lambda: f"{_begin(engine, tenant_id)}; {statement}; COMMIT") as (_, rows),
+    ):
         return rows
 
 
@@ -167,13 +175,14 @@ def _bounds(engine: Engine) -> str:
 
 
 @contextmanager
-def _connected(engine: Engine, first: str) -> Iterator[tuple[Connection, list[Any]]]:
+def _connected(engine: Engine, first: Callable[[], str]) -> Iterator[tuple[Connection, list[Any]]]:
+    # ``first`` is asked for once there is a connection: its bounds are of what is left then.
     if left_s() is not None:
         outage_of(engine).refuse_to_wait()
     with engine.connect() as connection:
         generation = generation_of(connection)
         try:
-            rows = _send(connection, first)
+            rows = _send(connection, first())
         except _NoAnswer:
             raise
         except DatabaseUnavailable:
@@ -183,7 +192,7 @@ def _connected(engine: Engine, first: str) -> Iterator[tuple[Connection, list[An
             # that lay there are replaced when somebody takes them. This costs nothing where a ping before
             # each request would cost a round trip.
             outage_of(engine).lost(generation)
-            rows = _send(connection, first)
+            rows = _send(connection, first())
         try:
             # What is left open, the pool rolls back when the connection returns to it.
             yield connection, rows

@@ -54,7 +54,8 @@ INSERT INTO projection_walk AS w (tenant_id, purpose, stage)
 SELECT t.tenant_id, :purpose, 'patient' FROM tenant t
 WHERE t.tenant_id = :tenant AND t.created_at <= now() - make_interval(secs => :every_s)
 ON CONFLICT (tenant_id, purpose) DO UPDATE SET stage = excluded.stage, place = '', began_at = now(),
-    looked_at = now(), ended_at = NULL, checked = 0, differing = 0, unrepairable = 0
+    looked_at = now(), ended_at = NULL, checked = 0, differing = 0, unrepairable = 0,
+    unrepairable_before = w.unrepairable
 WHERE CAST(:again AS boolean)
     OR w.ended_at IS NOT NULL AND w.began_at <= now() - make_interval(secs => :every_s)""")
 _READ = text("""

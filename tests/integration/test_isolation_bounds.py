@@ -35,7 +35,7 @@ WORKER_SEES = {
         *("tenant_id", "patient_context_id", "ack_due_at", "reassess_at"),
         *("patient_key", "ledger_seq", "ledger_head"),
     },
-    "tenant": {"tenant_id", "ledger_seq", "ledger_head"},
+    "tenant": {"tenant_id", "created_at", "ledger_seq", "ledger_head"},
 }
 OUTBOX_ROWS = 3
 """Of a clinic: one of a patient, and one of each new user's inbox."""

@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 from ops.emulators import answers
 from ops.gateway import HEALTH, ROOT
 from ops.ports import Ports, reached_at
-from ops.state_folder import CHECKPOINTS, LEDGER_SIGNING_KEY, StateFolder
+from ops.state_folder import CHECKPOINTS, LEDGER_SIGNING_KEY, LOCAL_DRIFT_CYCLE_S, StateFolder
 from ops.supervisor import Part
 
 PROJECT_ID = "mobius-local"
@@ -46,8 +46,7 @@ def function_environment(ports: Ports, database_url: str, master_secret: str) ->
         # A connection for each thread: here, where all endpoints share one process, none has to wait.
         "THREADS": _THREADS,
         "DATABASE_POOL_SIZE": _THREADS,
-        # Here Firestore's emulator is restarted, and its documents are played with.
-        "DRIFT_CYCLE_S": "15",
+        "DRIFT_CYCLE_S": LOCAL_DRIFT_CYCLE_S,
         **own,
         "GOOGLE_CLOUD_PROJECT": PROJECT_ID,
         "DATABASE_URL": _via(ports, database_url),

@@ -14,8 +14,9 @@ from uuid import UUID
 
 import typer
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
-from ops.state_folder import CHECKPOINTS, LEDGER_SIGNING_KEY
+from ops.state_folder import CHECKPOINTS, LEDGER_SIGNING_KEY, LOCAL_DRIFT_CYCLE_S
 from shared.errors import MobiusError
 from shared.ledger.checkpoints.configured import checkpoint_log
 from shared.ledger.checkpoints.log import CheckpointLog
@@ -55,6 +56,12 @@ def refusals() -> Iterator[None]:
         yield
     except (Refused, SettingsError, MobiusError) as error:
         typer.echo(f"mobius: {error}", err=True)
+        raise typer.Exit(1) from None
+    except DBAPIError as error:
+        # Its own words may quote what it was about.
+        details = error.orig.args[0] if error.orig is not None and error.orig.args else None
+        code = details.get("C") if isinstance(details, dict) else None
+        typer.echo(f"mobius: The database refused it (SQLSTATE {code or 'unknown'}).", err=True)
         raise typer.Exit(1) from None
 
 
@@ -120,6 +127,7 @@ def find_installation(state_dir: Path | None) -> Installation:
             "MOBIUS_MASTER_SECRET": secret,
             "FIRESTORE_EMULATOR_HOST": stack["firestore_emulator_host"],
             "PUBSUB_EMULATOR_HOST": stack["pubsub_emulator_host"],
+            "DRIFT_CYCLE_S": os.environ.get("DRIFT_CYCLE_S", LOCAL_DRIFT_CYCLE_S),
             **_ledger(folder),
         }
     )

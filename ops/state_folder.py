@@ -17,6 +17,8 @@ import psutil
 
 LEDGER_SIGNING_KEY, CHECKPOINTS = "ledger-signing-key", "checkpoints"
 """Within the folder: the secret that checkpoints are signed with, and where they are kept."""
+LOCAL_DRIFT_CYCLE_S = "15"
+"""Of a stack: Firestore's emulator is restarted there, and its documents are played with."""
 _EARLIER_RUN_ENDS_WITHIN_S = 10.0
 
 

@@ -19,11 +19,17 @@ from ops.transaction import transaction
 from shared.persistence.health import Health, health_answer, read_health, together
 from shared.persistence.pending import all_tenants
 
+_PATIENCE_S = 3.0
+"""Who asks how things stand must not wait for what does not answer."""
+
 
 def status(state_dir: StateDirOption = DEFAULT_STATE_DIR, tenant: TenantOption = None) -> None:
     """Prints how far everything that catches up by itself has come; ends with 1 when somebody should look."""
     with refusals():
         installation = find_installation(state_dir)
+        installation.settings = msgspec.structs.replace(
+            installation.settings, statement_timeout_s=_PATIENCE_S
+        )
         answer = health_answer(_health(installation, tenant), installation.settings.drift_cycle_s)
     Console().print_json(msgspec.json.encode(answer).decode())
     if not answer["ok"]:

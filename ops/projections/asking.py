@@ -57,7 +57,7 @@ def chosen_tenants(installation: Installation, asked: str | None) -> tuple[Tenan
         return known
     chosen = installation.tenant(asked)
     if chosen not in known:
-        raise Refused("There is no such tenant: look at --tenant.")
+        raise Refused("There is no tenant of this id: see mobius tenants list.")
     return (chosen,)
 
 

@@ -81,12 +81,16 @@ class LostReport:
 
 
 class Lost(StrEnum):
-    """What was lost: events that a patient's document still tells of, or whom a document is about."""
+    """What was lost: events that a patient's document still tells of, or whom a document is about.
+
+    ``access``: that a user was shut out, or signed in before a sign-in was revoked.
+    """
 
     EVENTS = "events"
     PATIENT = "patient"
     USER = "user"
     TENANT = "tenant"
+    ACCESS = "access"
 
 
 def told_of(content: Document) -> dict[str, object]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,6 @@ from shared.messaging.outbox import ask_for_some
 from shared.model import CorrelationId, PatientContextId, SubjectType, TenantId
 from shared.persistence.unit_of_work import UnitOfWork, flight, unit_of_work
 from shared.projections.chain_heads import heads_known, named_head
-from shared.projections.comparison import is_ahead
 from shared.projections.documents import Document
 from shared.projections.orphans import is_key, is_user_id
 from shared.projections.store import FirestoreDocuments
@@ -33,6 +33,7 @@ ABOVE = 100
 """So far above the document: a screen may have been answered with versions that never reached Firestore."""
 
 _AT_ONCE = 200
+_MOST_LOST = 1_000_000
 
 _RAISE = text("""UPDATE patient_context SET version = :version, last_updated_at = clock_timestamp()
     WHERE tenant_id = :tenant AND patient_context_id = :patient""")
@@ -62,12 +63,8 @@ class Recovery:
         for page in self._pages(f"tenants/{tenant_id}/patient_state", whole=True):
             self._recover_patients(tenant_id, page)
             advance(len(page))
-        for page in self._pages(f"tenants/{tenant_id}/user_inbox", whole=False):
-            ids = [each.id for each in page if is_user_id(each.id)]
-            known = self._known(tenant_id, "app_user", "user_id", ids)
-            for each in page:
-                if each.id not in known:
-                    self._remove(tenant_id, each, Lost.USER)
+        for page in self._pages(f"tenants/{tenant_id}/user_inbox", whole=True):
+            self._recover_users(tenant_id, page)
 
     def remove_all(self, folder: str) -> None:
         """Removes every document of a tenant that has left, or is none."""
@@ -89,9 +86,30 @@ class Recovery:
         if not contents:
             return
         for subject, truth in self._truths.read_some(tenant_id, SubjectType.PATIENT, contents):
-            if not truth.head_known or is_ahead(contents[subject], truth.document):
+            if not truth.head_known:
                 name = truth.path.rpartition("/")[2]
                 self._raise(tenant_id, PatientContextId(subject), name, contents[subject])
+
+    def _recover_users(self, tenant_id: TenantId, page: list[Any]) -> None:
+        ids = [each.id for each in page if is_user_id(each.id)]
+        known = self._known(tenant_id, "app_user", "user_id", ids)
+        contents: dict[UUID, Document] = {}
+        for each in page:
+            if each.id in known:
+                contents[known[each.id]] = each.to_dict()
+            else:
+                self._remove(tenant_id, each, Lost.USER)
+        if not contents:
+            return
+        # The document is the last that knows of it: it is told before anything writes it more open.
+        for subject, truth in self._truths.read_some(tenant_id, SubjectType.USER, contents):
+            if _was_shut_out(contents[subject], truth.document):
+                self.did[Lost.ACCESS] += 1
+                if self._report is not None:
+                    name = truth.path.rpartition("/")[2]
+                    self._report.add(
+                        {"what": Lost.ACCESS.value, "tenant_id": str(tenant_id), "document": name}
+                    )
 
     def _raise(self, tenant_id: TenantId, patient: PatientContextId, name: str, content: Document) -> None:
         """Reports what was lost, and then puts the version above it, its event and its projection with it."""
@@ -99,8 +117,7 @@ class Recovery:
             self.did[Lost.EVENTS] += 1
             return
         told, head = told_of(content), named_head(content)
-        lost_version = told["lost_version"]
-        lost = lost_version if isinstance(lost_version, int) else 0
+        told_version = told["lost_version"] if isinstance(told["lost_version"], int) else 0
         with unit_of_work(self._engine, tenant_id, lock=patient) as uow:
             (row,) = uow.rows(
                 text(f"""SELECT c.version, {heads_known({patient: content})} AS head_known
@@ -109,8 +126,10 @@ class Recovery:
                 tenant=tenant_id,
                 patient=patient,
             )
-            if row.head_known and row.version >= lost:
+            if row.head_known:
                 return  # Somebody else did it meanwhile.
+            # Somebody may have written anything there: nobody has sent so often.
+            lost = told_version if 0 <= told_version <= row.version + _MOST_LOST else 0
             version = max(lost, row.version) + ABOVE
             self._report.add(
                 {
@@ -185,3 +204,10 @@ class Recovery:
         while some := list(page.stream(timeout=self._documents.timeout_s, retry=None)):
             yield some
             page = query.start_after(some[-1])
+
+
+def _was_shut_out(stored: Document, built: Document) -> bool:
+    if built["active"] and stored.get("active") is False:
+        return True
+    before, now = stored.get("tokens_valid_after"), built["tokens_valid_after"]
+    return isinstance(before, datetime) and (now is None or before > now)

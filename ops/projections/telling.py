@@ -17,7 +17,6 @@ _SAYS = {
     Drift.MISSING: "it is missing",
     Drift.DIFFERS: "it differs",
     Drift.UNKNOWN_HEAD: "it names an event that is not in the chain",
-    Drift.AHEAD: "its version is above Postgres's",
     Drift.ORPHAN: "it is of nobody",
 }
 
@@ -51,7 +50,7 @@ def _line(found: Found) -> str:
     each = found.difference
     whose = f"tenant {found.tenant_id}" if found.tenant_id else "no tenant"
     kind = each.subject_type.value if each.subject_type else "folder" if not found.tenant_id else "other"
-    fields = f": {', '.join(each.fields)}" if each.drift in (Drift.DIFFERS, Drift.AHEAD) else ""
+    fields = f": {', '.join(each.fields)}" if each.drift is Drift.DIFFERS else ""
     return f"{whose}, {kind} {shown_name(each.name)}: {_SAYS[each.drift]}{fields}"
 
 
@@ -95,6 +94,11 @@ def told_of_recovery(did: Counter[Lost], report: Path | None) -> Iterator[str]:
     raised = counted(did[Lost.EVENTS], "patient", "patients")
     would = "would be" if report is None else "was"
     yield f"{raised} lost events: each version {would} put above what was lost."
+    if shut_out := did[Lost.ACCESS]:
+        yield (
+            f"{counted(shut_out, 'user', 'users')} had been shut out, or signed out, and would be let in "
+            "again: mobius users disable, or revoke, them before the projector runs."
+        )
     removed = sum(did[each] for each in (Lost.PATIENT, Lost.USER, Lost.TENANT))
     would = "would be" if report is None else "were"
     yield f"{counted(removed, 'document', 'documents')} of nobody {would} removed."

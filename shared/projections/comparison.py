@@ -18,14 +18,13 @@ _WRITTEN_AT = "updated_at"
 class Drift(StrEnum):
     """In what way a document is not what Postgres says.
 
-    ``ahead``: of a later version than Postgres has, while its head is in the chain; ``unknown_head``: it
-    names an event that is not in the chain; ``orphan``: it is of nobody whom Postgres has.
+    ``unknown_head``: it names an event that is not in the chain; ``orphan``: it is of nobody whom Postgres
+    has.
     """
 
     MISSING = "missing"
     DIFFERS = "differs"
     UNKNOWN_HEAD = "unknown_head"
-    AHEAD = "ahead"
     ORPHAN = "orphan"
 
     @property
@@ -53,12 +52,6 @@ def differing_fields(stored: Document, built: Document) -> tuple[str, ...]:
     here = {name: value for name, value in stored.items() if name != _WRITTEN_AT}
     written_at = () if isinstance(stored.get(_WRITTEN_AT), datetime) else (_WRITTEN_AT,)
     return (*_differing(here, built, ""), *written_at)
-
-
-def is_ahead(stored: Document, built: Document) -> bool:
-    """Whether the document is of a later version than Postgres has."""
-    version = stored.get("version")
-    return "version" in built and type(version) is int and version > built["version"]
 
 
 def _differing(stored: Mapping[str, Any], built: Mapping[str, Any], prefix: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from shared.messaging.outbox import ask_for_some
 from shared.model import SubjectType, TenantId
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.projections.chain_heads import named_head
-from shared.projections.comparison import Difference, Drift, differing_fields, is_ahead
+from shared.projections.comparison import Difference, Drift, differing_fields
 from shared.projections.documents import Document
 from shared.projections.store import DocumentStore, Stored
 from shared.projections.subjects import Truth
@@ -133,5 +133,4 @@ def _difference(
     fields = differing_fields(stored.content, truth.document)
     if not fields:
         return []
-    drift = Drift.AHEAD if is_ahead(stored.content, truth.document) else Drift.DIFFERS
-    return [Difference(kind, subject, name, drift, fields)]
+    return [Difference(kind, subject, name, Drift.DIFFERS, fields)]

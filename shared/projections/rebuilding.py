@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from shared.model import SubjectType, TenantId
-from shared.projections.comparison import differing_fields, is_ahead
+from shared.projections.comparison import differing_fields
 from shared.projections.documents import stamped
 from shared.projections.drift import PagedTruths
 from shared.projections.projector import YOUNG_S
@@ -99,8 +99,6 @@ class Rebuilding:
             return Rebuilt.LOST_HEAD
         if stored is None:
             return Rebuilt.WRITTEN
-        if is_ahead(stored.content, truth.document):
-            return Rebuilt.LOST_HEAD
         if not differing_fields(stored.content, truth.document):
             return Rebuilt.RIGHT
         age_s = (self._now() - stored.update_time).total_seconds()

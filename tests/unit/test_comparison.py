@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.projections.comparison import FOREIGN, differing_fields, is_ahead
+from shared.projections.comparison import FOREIGN, differing_fields
 
 AT = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
 BUILT: dict[str, Any] = {
@@ -71,11 +71,3 @@ def test_a_field_that_is_not_ours_is_never_named() -> None:
     assert differing_fields(stored(**{"Ann Smith": 1}), BUILT) == (FOREIGN,)
     flags = {**BUILT["flags"], "born 1970": 1}
     assert differing_fields(stored(flags=flags), BUILT) == (FOREIGN,)
-
-
-@pytest.mark.parametrize(
-    ("version", "ahead"), [(3, False), (2, False), (4, True), (True, False), ("9", False), (None, False)]
-)
-def test_a_document_is_ahead_by_a_version_that_postgres_does_not_have(version: object, ahead: bool) -> None:
-    assert is_ahead(stored(version=version), BUILT) is ahead
-    assert not is_ahead(stored(version=version), {"open_count": 1})

@@ -94,9 +94,7 @@ class Report:
             if name == "seed":
                 continue
             told = ", ".join(f"{k}: {v}" for k, v in value.items() if v) if isinstance(value, dict) else value
-            table.add_row(
-                name.replace("_", " ").removesuffix(" s") + (", s" if name.endswith("_s") else ""), str(told)
-            )
+            table.add_row(_label(name), str(told))
         table.add_row("wrong", str(len(wrong)) if wrong else "nothing: none lost, none stale, chains intact")
         return table
 
@@ -123,3 +121,9 @@ class Report:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
+
+
+def _label(name: str) -> str:
+    if name == "sends_per_s":
+        return "sends a second"
+    return name.removesuffix("_s").replace("_", " ") + (", s" if name.endswith("_s") else "")

@@ -61,10 +61,13 @@ def function_environment(ports: Ports, database_url: str, master_secret: str) ->
 
 
 def _via(ports: Ports, database_url: str) -> str:
-    url = make_url(database_url)
-    if url.port != ports.postgres:
+    if "MOBIUS_POSTGRES_VIA" not in os.environ:
         return database_url
-    return url.set(port=reached_at(ports, "postgres", os.environ)).render_as_string(hide_password=False)
+    return (
+        make_url(database_url)
+        .set(port=reached_at(ports, "postgres", os.environ))
+        .render_as_string(hide_password=False)
+    )
 
 
 def ledger_environment(folder: StateFolder) -> Mapping[str, str]:

@@ -19,7 +19,7 @@ from shared.persistence.tables import metadata
 from shared.persistence.unit_of_work import UnitOfWork
 
 MANIFEST = "manifest.json"
-LEFT_OUT = ("outbox", "session_view")
+LEFT_OUT = ("outbox", "session_view", "projection_walk")
 """What only says which work is still to be done, or which looks a session was told of already."""
 
 _AT_ONCE = 2000

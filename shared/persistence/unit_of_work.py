@@ -7,7 +7,7 @@ tenant and the patient's lock travel together as plain text, made of checked val
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -105,13 +105,7 @@ def unit_of_work(
     of them within the request's deadline, if there is one.
     With ``skip_locked`` nobody waits: ``locked`` is None when another holds it.
     """
-    with (
-        _sentences(),
-        _connected(engine, lambda: _begin(engine, tenant_id, lock, skip_locked)) as (
-            connection,
-            rows,
-        ),
-    ):
+    with _sentences(), _connected(engine, _begin(tenant_id, lock, skip_locked)) as (connection, rows):
         uow = UnitOfWork(connection, _locked(rows))
         yield uow
         if not uow.committed:
@@ -125,10 +119,8 @@ def flight(engine: Engine, tenant_id: TenantId, statement: str) -> list[Any]:
     ``statement`` must be made of our own text, UUIDs and whole numbers only, and do no harm when it runs
     twice. Raises as ``unit_of_work``.
     """
-    with (
-        _sentences(),
-        _connected(engine, lambda: f"{_begin(engine, tenant_id)}; {statement}; COMMIT") as (_, rows),
-    ):
+    text = f"{_begin(tenant_id)}; {statement}; COMMIT"
+    with _sentences(), _connected(engine, text) as (_, rows):
         return rows
 
 
@@ -138,12 +130,12 @@ def _locked(rows: list[Any]) -> PatientKey | None:
 
 
 def _begin(
-    engine: Engine,
     tenant_id: TenantId | None,
     lock: PatientKey | PatientContextId | None = None,
     skip_locked: bool = False,
 ) -> str:
-    statement = "BEGIN" + _bounds(engine)
+    """What a transaction begins with, behind its bounds."""
+    statement = ""
     if tenant_id is not None:
         statement += f"; SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}'"
     if lock is not None:
@@ -175,14 +167,14 @@ def _bounds(engine: Engine) -> str:
 
 
 @contextmanager
-def _connected(engine: Engine, first: Callable[[], str]) -> Iterator[tuple[Connection, list[Any]]]:
-    # ``first`` is asked for once there is a connection: its bounds are of what is left then.
+def _connected(engine: Engine, first: str) -> Iterator[tuple[Connection, list[Any]]]:
     if left_s() is not None:
         outage_of(engine).refuse_to_wait()
     with engine.connect() as connection:
         generation = generation_of(connection)
+        # The bounds are of what is left now that there is a connection.
         try:
-            rows = _send(connection, first())
+            rows = _send(connection, f"BEGIN{_bounds(engine)}{first}")
         except _NoAnswer:
             raise
         except DatabaseUnavailable:
@@ -192,7 +184,7 @@ def _connected(engine: Engine, first: Callable[[], str]) -> Iterator[tuple[Conne
             # that lay there are replaced when somebody takes them. This costs nothing where a ping before
             # each request would cost a round trip.
             outage_of(engine).lost(generation)
-            rows = _send(connection, first())
+            rows = _send(connection, f"BEGIN{_bounds(engine)}{first}")
         try:
             # What is left open, the pool rolls back when the connection returns to it.
             yield connection, rows

@@ -138,8 +138,8 @@ class Asking:
             for name in ("X-Correlation-Id", "X-CloudScheduler-JobName", "User-Agent", "Referer")
         }
         url = f"{self.site.started['scheduler'].url}/{target}?{self.markers.word(f'timer {target} query')}"
-        body = self.markers.word(f"timer {target} body")
-        got = local_session().post(url, data=body, headers=marked, timeout=30)
+        body = {"word": self.markers.word(f"timer {target} body")}
+        got = local_session().post(url, json=body, headers=marked, timeout=30)
         assert got.status_code in (statuses or (200,)), f"{target} ended with {got.status_code}"
         self.answers.append(Piece(f"answer to {target}", f"{got.headers}{got.text}"))
 

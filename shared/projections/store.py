@@ -85,6 +85,7 @@ class FirestoreDocuments:
         from google.api_core.exceptions import (
             Aborted,
             AlreadyExists,
+            Cancelled,
             DeadlineExceeded,
             FailedPrecondition,
             NotFound,
@@ -100,8 +101,9 @@ class FirestoreDocuments:
                 reference.update(whole, option=unchanged, timeout=timeout_s, retry=None)
         except (AlreadyExists, FailedPrecondition, NotFound):
             return False
-        except (Aborted, DeadlineExceeded) as error:
-            # Whoever may read a document can hold it, in a transaction that they do not end.
+        except (Aborted, DeadlineExceeded, Cancelled) as error:
+            # Whoever may read a document can hold it, in a transaction that they do not end. A server that
+            # sees our deadline pass before we do says "cancelled".
             raise Contended from error
         return True
 
@@ -113,6 +115,7 @@ class FirestoreDocuments:
         from google.api_core.exceptions import (
             Aborted,
             AlreadyExists,
+            Cancelled,
             DeadlineExceeded,
             FailedPrecondition,
             NotFound,
@@ -130,7 +133,7 @@ class FirestoreDocuments:
             batch.commit(timeout=self.timeout_s, retry=None)
         except (AlreadyExists, FailedPrecondition, NotFound):
             return False
-        except (Aborted, DeadlineExceeded) as error:
+        except (Aborted, DeadlineExceeded, Cancelled) as error:
             raise Contended from error
         return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ops import run, status, watch, why
+from ops import extension, openapi, run, status, watch, why
 from ops.deadletters import commands as deadletters
 from ops.intake import command as intake
 from ops.ledger import commands as ledger
@@ -22,6 +22,8 @@ app.command()(run.run)
 app.command()(status.status)
 app.command()(watch.watch)
 app.command()(why.why)
+app.command()(openapi.openapi)
+app.add_typer(extension.app, name="extension")
 app.add_typer(policy.app, name="policy")
 app.add_typer(intake.app, name="intake")
 app.add_typer(ledger.app, name="ledger")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from sqlalchemy import make_url
 
 from ops.emulators import answers
+from ops.extension import extension_origin
 from ops.gateway import HEALTH, ROOT
 from ops.ports import Ports, reached_at
 from ops.state_folder import CHECKPOINTS, LEDGER_SIGNING_KEY, LOCAL_DRIFT_CYCLE_S, StateFolder
@@ -42,7 +43,9 @@ def function_environment(ports: Ports, database_url: str, master_secret: str) ->
     own = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
     return {
         "LOG_LEVEL": "INFO",
-        "ALLOWED_ORIGINS": f"{local_url(ports.api)},http://localhost:{ports.api}",
+        "ALLOWED_ORIGINS": ",".join(
+            (local_url(ports.api), f"http://localhost:{ports.api}", extension_origin())
+        ),
         # A connection for each thread: here, where all endpoints share one process, none has to wait.
         "THREADS": _THREADS,
         "DATABASE_POOL_SIZE": _THREADS,

@@ -17,6 +17,7 @@ import flask
 import functions_framework
 from werkzeug.wrappers import Request
 
+from ops.demo_page import FILES, HOME, demo_page
 from shared.errors import MethodNotAllowed, MobiusError, NotFound
 from shared.web.openapi import openapi_document
 from shared.web.registry import ENDPOINTS
@@ -67,27 +68,32 @@ SCHEDULED = (
 class Gateway:
     """Passes each known path whole to its function, which answers wrong methods too; others get a 404.
 
+    ``page`` answers for ``/`` and what is below ``/demo/``.
+
     A path is known as it is written in the request: %2F is no slash here, nor is /a/../b a way to /b.
 
     Only this machine's own names are answered to: a page of the web may have its own name lead here, which
     makes us its origin to the browser, and these functions take unsigned tokens.
     """
 
-    def __init__(self, functions: Mapping[str, WSGIApplication]) -> None:
+    def __init__(self, functions: Mapping[str, WSGIApplication], page: WSGIApplication | None = None) -> None:
         self._functions = functions
+        self._page = page or _not_found
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
         if not _LOOPBACK.fullmatch(environ.get("HTTP_HOST", "")):
             return _another_host(environ, start_response)
         path = environ.get("RAW_URI", "").partition("?")[0]
-        function = self._functions.get(path) or _OWN_PAGES.get(path, _not_found)
+        other = self._page if path == HOME or path.startswith(FILES) else _not_found
+        function = self._functions.get(path) or _OWN_PAGES.get(path, other)
         return function(environ, start_response)
 
 
 def api() -> WSGIApplication:
     """Every HTTP endpoint of the registry, for gunicorn."""
-    return Gateway({endpoint.path: _function(endpoint.target, endpoint.source) for endpoint in ENDPOINTS})
+    functions = {endpoint.path: _function(endpoint.target, endpoint.source) for endpoint in ENDPOINTS}
+    return Gateway(functions, demo_page)
 
 
 def projector() -> WSGIApplication:

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from shared.decisions.display import is_permitted, mode_text, proceed_text
-from shared.model import BreakGlassReason, DismissReason, ExecutionMode, ProceedIndicator, Surface, TenantId
+from shared.decisions.display import mode_text, proceed_text
+from shared.model import ExecutionMode, ProceedIndicator, Surface
 from shared.views import PatientView
-from shared.web.config_messages import (
-    ConfigPermissions,
-    ConfigRequest,
-    ConfigResponse,
-    ConfigTexts,
-    ConfigTimers,
-    ConfigUser,
-)
 from shared.web.messages import (
     StatusPatient,
     StatusProceed,
@@ -38,6 +30,7 @@ def patient_answer(request: StatusRequest, view: PatientView) -> StatusResponse:
         session_id=request.session_id,
         surface=Surface.MINI,
         patient=_patient(view),
+        version=view.state.version if view.state else 0,
         proceed=StatusProceed(color=color, text=proceed_text(policy, color)),
         tasking=StatusTasking(
             color=color,
@@ -59,37 +52,6 @@ def patient_answer(request: StatusRequest, view: PatientView) -> StatusResponse:
             ui_variant=view.display.variant_name,
             glass_broken_until=view.glass_until,
         ),
-    )
-
-
-def config_answer(request: ConfigRequest, tenant_id: TenantId, view: PatientView) -> ConfigResponse:
-    """The policy as this user's clients need it."""
-    policy, rules, actor = view.policy, view.policy.allowlist, view.actor
-    allowed = {
-        deed: is_permitted(getattr(rules.permissions, deed), actor.role)
-        for deed in ConfigPermissions.__struct_fields__
-    }
-    timers = {name: getattr(policy.timeouts, name) for name in ConfigTimers.__struct_fields__}
-    return ConfigResponse(
-        session_id=request.session_id,
-        surface=Surface.MINI,
-        user=ConfigUser(
-            user_id=actor.user_id, display_name=actor.display_name, role=actor.role, tenant_id=tenant_id
-        ),
-        permissions=ConfigPermissions(**allowed),
-        sites=rules.sites_of(actor.role),
-        applications=rules.applications,
-        page_adapters=rules.page_adapters,
-        timers=ConfigTimers(**timers),
-        texts=ConfigTexts(
-            proceed={each: proceed_text(policy, each) for each in ProceedIndicator},
-            mode={each: mode_text(policy, each) for each in ExecutionMode},
-        ),
-        dismiss_reasons=tuple(DismissReason),
-        break_glass_reasons=tuple(BreakGlassReason),
-        variant=view.display.variant,
-        policy=SurfacePolicy(show_mini=view.display.show_mini, ui_variant=view.display.variant_name),
-        policy_version=policy.version,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functions_framework
 
-from functions.mini.answers import config_answer, patient_answer
+from functions.configuration import config_of
+from functions.mini.answers import patient_answer
 from functions.surface import acknowledge, break_glass_of, caller, detected_key, endpoint, interact, set_aside
 from shared.runtime import core
 from shared.settings import settings
@@ -80,8 +81,7 @@ def break_glass(call: Call, request: BreakGlassRequest) -> BreakGlassResponse:
 @endpoint(registry.MINI_CONFIG)
 def config(call: Call, request: ConfigRequest) -> ConfigResponse:
     """What a client has to know before it shows anything."""
-    who = caller(call, request.session_id, site=request.site, application=request.application_id)
-    return config_answer(request, call.identity.tenant_id, core().get_config(who))
+    return config_of(call, request)
 
 
 @functions_framework.http

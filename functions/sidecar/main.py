@@ -6,6 +6,7 @@ from functools import partial
 
 import functions_framework
 
+from functions.configuration import config_of
 from functions.sidecar.answers import (
     broken_glass_answer,
     chat_answer,
@@ -27,6 +28,7 @@ from shared.web.break_glass_messages import (
     BreakGlassRequest,
     BreakGlassResponse,
 )
+from shared.web.config_messages import ConfigRequest, ConfigResponse
 from shared.web.cursors import decode_cursor
 from shared.web.endpoint import Call
 from shared.web.messages import (
@@ -91,6 +93,13 @@ def interaction(call: Call, request: InteractionRequest) -> InteractionResponse:
 def break_glass(call: Call, request: BreakGlassRequest) -> BreakGlassResponse:
     """Opens what the policy keeps from the role, of one patient, for a while."""
     return break_glass_of(call, request)
+
+
+@functions_framework.http
+@endpoint(registry.SIDECAR_CONFIG)
+def config(call: Call, request: ConfigRequest) -> ConfigResponse:
+    """What the panel has to know before it shows anything, as in Mini."""
+    return config_of(call, request)
 
 
 @functions_framework.http

@@ -32,6 +32,7 @@ from shared.persistence.readings import ActorReading, PatientReading, SessionedR
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.persistence.visits import write_visit
 from shared.security.actor import admit
+from shared.stages import stage
 from shared.views import Caller, Origin, System
 from shared.web.logging import LogCode, log
 
@@ -236,7 +237,8 @@ class CoreBase:
         if not messages:
             return
         try:
-            self._publisher.publish(messages)
+            with stage("publish"):
+                self._publisher.publish(messages)
         except Exception as error:  # noqa: BLE001 -- whatever the client raises, the relay will do it
             log(LogCode.PUBLISH_FAILED, error=error, count=len(messages))
 

@@ -21,6 +21,7 @@ from shared.errors import Collided, DatabaseUnavailable, Forbidden, MobiusError,
 from shared.model import PatientContextId, PatientKey, TenantId
 from shared.patience import left_s
 from shared.persistence.database import generation_of, outage_of
+from shared.stages import stage
 
 _PATIENT_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -78,7 +79,8 @@ class UnitOfWork:
         """
         # In plain text one round trip, where the driver's own commit takes three.
         try:
-            _driver(self._connection).execute_simple("COMMIT")
+            with stage("commit"):
+                _driver(self._connection).execute_simple("COMMIT")
         except (pg8000.exceptions.Error, OSError) as error:
             if _is_lost(error):
                 self._connection.invalidate()

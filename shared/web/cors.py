@@ -8,7 +8,7 @@ from shared.errors import Forbidden
 from shared.settings import settings
 
 _ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, X-Correlation-Id"
-_EXPOSED_HEADERS = "X-Correlation-Id, Retry-After"
+_EXPOSED_HEADERS = "X-Correlation-Id, Retry-After, Server-Timing"
 _PREFLIGHT_AGE_S = 600
 
 

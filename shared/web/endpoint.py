@@ -21,6 +21,7 @@ from shared.model import CorrelationId, DeniedReason, Surface
 from shared.patience import deadline
 from shared.security.identity import Identity, verify_token
 from shared.settings import settings
+from shared.stages import server_timing, staged
 from shared.web.body import drop_rest, read_raw, repeated_parameters
 from shared.web.cors import answer_options, origin_headers, refuse_other_origins
 from shared.web.fields import IDEMPOTENCY_KEY, read_fields, read_idempotency_key, refuse
@@ -70,16 +71,18 @@ def endpoint(
         def answer(request: flask.Request) -> flask.Response:
             started = time.perf_counter()
             correlation_id = read_correlation_id(request.headers.get)
-            with log_context(correlation_id, request.headers.get):
+            with log_context(correlation_id, request.headers.get), staged() as stages:
                 response = _answer_or_problem(spec, handler, on_denied, request, correlation_id)
                 response.headers[CORRELATION_HEADER] = str(correlation_id)
                 response.headers.update(origin_headers(request))
                 drop_rest(request)
+                stages["total"] = (time.perf_counter() - started) * 1000
+                response.headers["Server-Timing"] = server_timing(stages)
                 log(
                     LogCode.REQUEST_ANSWERED,
                     endpoint=spec.key,
                     status=response.status_code,
-                    duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                    duration_ms=round(stages["total"], 1),
                 )
             return response
 

@@ -141,9 +141,10 @@ class StatusSubmission(Struct, frozen=True, kw_only=True):
 
 
 class StatusResponse(Answer, frozen=True, kw_only=True):
-    """A patient in one glance."""
+    """A patient in one glance. ``version`` is that of the patient's document, 0 when there is none."""
 
     patient: StatusPatient
+    version: int
     proceed: StatusProceed
     tasking: StatusTasking
     mode: ExecutionMode | None

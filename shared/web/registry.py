@@ -137,23 +137,22 @@ SIDECAR_ACK = Endpoint(
 
 
 def _both(
-    name: str, request: type[Q], response: type[R], summary: str
+    name: str, request: type[Q], response: type[R], summary: str, methods: tuple[str, ...] = WRITE
 ) -> tuple[Endpoint[Q, R], Endpoint[Q, R]]:
-    """A write that Mini and Sidecar have alike."""
+    """An endpoint that Mini and Sidecar have alike."""
     mini, sidecar = (
-        Endpoint(surface=s, name=name, methods=WRITE, request=request, response=response, summary=summary)
+        Endpoint(surface=s, name=name, methods=methods, request=request, response=response, summary=summary)
         for s in (Surface.MINI, Surface.SIDECAR)
     )
     return mini, sidecar
 
 
-MINI_CONFIG = Endpoint(
-    surface=Surface.MINI,
-    name="config",
-    methods=READ,
-    request=ConfigRequest,
-    response=ConfigResponse,
-    summary="Who is signed in, and what policy says about their clients",
+MINI_CONFIG, SIDECAR_CONFIG = _both(
+    "config",
+    ConfigRequest,
+    ConfigResponse,
+    "Who is signed in, and what policy says about their clients",
+    READ,
 )
 MINI_DISMISS, SIDECAR_DISMISS = _both(
     "dismiss", DismissRequest, DismissResponse, "Set a response aside without acknowledging it"
@@ -214,6 +213,7 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     MINI_DISMISS,
     MINI_INTERACTION,
     MINI_BREAK_GLASS,
+    SIDECAR_CONFIG,
     SIDECAR_STATE,
     SIDECAR_ACK,
     SIDECAR_HISTORY,

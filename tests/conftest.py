@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.stack import Stack, start_stack
+
+# The emulators live for seconds here: compiling their code well would take longer than it saves.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 # Started in the background by a shell, the whole run would ignore Ctrl-C, and so would the programs that
 # tests start and end by it.

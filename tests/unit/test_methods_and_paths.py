@@ -169,7 +169,6 @@ def test_a_declared_path_is_answered_by_its_function(gateway: Server, endpoint: 
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "//api/v1/mini/status",
         "/api//v1/mini/status",
         "/api/v1/mini/status/",

@@ -32,13 +32,14 @@ const builds = [
 
 const copies = [
   ["manifest.json", "dist/manifest.json"],
-  ["icons", "dist/icons"],
+  ...[16, 32, 48, 128].map((size) => [`icons/${size}.png`, `dist/icons/${size}.png`]),
   ["src/extension/panel.html", "dist/panel.html"],
   ["src/extension/panel.css", "dist/panel.css"],
   ["src/extension/offscreen.html", "dist/offscreen.html"],
   ["src/extension/config.json", "dist/config.json"],
   ["src/demo/index.html", "dist-demo/index.html"],
   ["src/demo/page.css", "dist-demo/page.css"],
+  ["../README.md", "dist-demo/README.md"],
 ];
 
 for (const folder of ["dist", "dist-demo"]) {

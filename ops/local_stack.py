@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import requests
 
 from ops.demo_load import enqueue_all, load_demo
+from ops.demo_page import HOME
 from ops.emulators import find_sdk, firestore_part, local_session, make_topics, pubsub_part
 from ops.function_parts import (
     PROJECT_ID,
@@ -74,7 +75,8 @@ class LocalStack:
             self._screen.print(stack_table(self._ports, self._pids()))
             self._screen.print(calls_to_paste(self._description))
             took_s = time.monotonic() - began
-            self._screen.say("stack", f"ready after {took_s:.1f} s; Ctrl-C stops everything")
+            page = local_url(self._ports.api, HOME)
+            self._screen.say("stack", f"ready after {took_s:.1f} s: open {page} (Ctrl-C stops everything)")
             # Last: whoever finds the description may rely on everything above.
             self._describe()
             while (failure := self._supervisor.wait_for_failure(timeout_s=0.5)) is None:

@@ -46,7 +46,7 @@ def stack_table(ports: Ports, pids: Mapping[str, int | None]) -> Table:
     """What runs where."""
     table = Table("part", "what", "where", "process", title="Mobius Mini + Sidecar, on this machine")
     for name, what, where in (
-        ("api", "HTTP functions, /openapi.json", local_url(ports.api)),
+        ("api", "demo page, HTTP functions, /openapi.json", local_url(ports.api)),
         ("projector", "Pub/Sub-triggered function", local_url(ports.projector)),
         ("scheduler", "functions a timer calls", local_url(ports.scheduler)),
         ("pubsub", "the official emulator", loopback(ports.pubsub)),

@@ -141,3 +141,11 @@ def test_a_warm_config_takes_at_most_six_round_trips(proxy: CountingProxy, clini
     flights = proxy.flights(lambda: config(clinic))
     print(f"flights: config {flights}")  # noqa: T201 -- the measured figure, for whoever runs it with -s
     assert 0 < flights <= 6
+
+
+def test_sidecar_is_told_the_same_also_where_the_role_may_not_use_it(clinic: Clinic) -> None:
+    assert clinic.answer("sidecar/config", {}) == {**config(clinic), "surface": "sidecar"}
+    clinic.publish(allowlist={"permissions": {"sidecar": ["billing_lead"]}})
+    answer = clinic.answer("sidecar/config", {})
+    assert answer["permissions"]["sidecar"] is False
+    assert clinic.post("sidecar/inbox", {}).status_code == 403

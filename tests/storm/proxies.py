@@ -51,7 +51,7 @@ class Proxy:
         self._upstream = upstream
         self._chance = chance
         self._open: set[asyncio.StreamWriter] = set()
-        self._dark_until = self._slow_until = 0.0
+        self._dark_until = self._slow_until = self._gone_until = 0.0
         self._longest_s = 0.0
         self._answers_to_cut = 0
         self._server = loop.run(asyncio.start_server(self._serve, "127.0.0.1", 0))
@@ -73,9 +73,14 @@ class Proxy:
         """Takes connections and what comes in, and passes nothing on, for ``for_s``."""
         self._dark_until = time.monotonic() + for_s
 
+    def be_gone(self, for_s: float) -> None:
+        """Breaks off what is open and whatever comes, for ``for_s``, as if nobody listened."""
+        self._gone_until = time.monotonic() + for_s
+        self.cut()
+
     def calm(self) -> None:
         """Hurts no more."""
-        self._dark_until = self._slow_until = 0.0
+        self._dark_until = self._slow_until = self._gone_until = 0.0
         self._answers_to_cut = 0
 
     def close(self) -> None:
@@ -88,6 +93,9 @@ class Proxy:
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if time.monotonic() < self._gone_until:
+            writer.transport.abort()
+            return
         try:
             upstream = await asyncio.open_connection("127.0.0.1", self._upstream)
         except OSError:

@@ -22,12 +22,17 @@ export type Endpoint = keyof paths extends `${Prefix}${infer Name}` ? Name : nev
 
 type Post<E extends Endpoint> = paths[`${Prefix}${E}`] extends { post: infer P } ? P : never;
 
+/** What may be null may as well be left out: every such field of a request has a default. */
+type Sparse<Body> = { [K in keyof Body as null extends Body[K] ? never : K]: Body[K] } & {
+  [K in keyof Body as null extends Body[K] ? K : never]?: Body[K];
+};
+
 /** What an endpoint takes. */
 export type RequestOf<E extends Endpoint> =
   Post<E> extends { requestBody: { content: { "application/json": infer Body } } }
-    ? Body
+    ? Sparse<Body>
     : Post<E> extends { requestBody?: { content: { "application/json": infer Body } } }
-      ? Body
+      ? Sparse<Body>
       : never;
 
 /** What an endpoint answers when all is well. */

@@ -1,0 +1,3 @@
+import { beginPanel } from "./panel/begin";
+
+void beginPanel(document.body);

@@ -22,6 +22,7 @@ import type { PatientStateDocument, PresenceDocument, UserInboxDocument } from "
 import type { Guard } from "./hearing";
 import { Hub } from "./hub";
 import { browserNetwork, listenOn, type Network, type Start } from "./listener";
+import { keepNothing } from "./no_store";
 import { patientStateOf, plain } from "./plain";
 import { withoutExpired } from "./present";
 import { watchReach } from "./reach";
@@ -59,6 +60,7 @@ const SERVICE = "https://firestore.googleapis.com/";
 setLogLevel("silent");
 
 export function firestoreLive(options: FirestoreLiveOptions): FirestoreLive {
+  keepNothing();
   const { identity, tenantId, userId, network = browserNetwork, reach = watchReach } = options;
   const own = identity.kind === "persona" ? initializeApp(options.firebase, options.name) : null;
   const app = own ?? (identity.kind === "firebase" ? identity.auth.app : null);

@@ -33,7 +33,10 @@ export function Panel({ session, isSignedIn, configuration, sidecar, choose, sig
         <SignIn configuration={configuration} choose={choose} signedIn={signedIn} />
       )}
       {config && <Sites config={config} />}
-      <div class="sidecar" ref={sidecar} hidden={isOut || isBroken} />
+      <main class="sidecar" hidden={isOut || isBroken}>
+        <h1 class="spoken">Mobius Sidecar</h1>
+        <div class="drawn" ref={sidecar} />
+      </main>
       {isSignedIn && (
         <footer>
           <span class="cut" title={config?.user.display_name}>

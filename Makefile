@@ -89,7 +89,7 @@ audit: .venv/dev.stamp
 	@touch $@
 
 # The types come from the API's own description, so the extension is built again when that changes.
-$(EXTENSION)/dist/.built: .venv/local.stamp $(EXTENSION)/node_modules/.installed $(wildcard $(EXTENSION)/*.json $(EXTENSION)/*.mjs) \
+$(EXTENSION)/dist/.built: README.md .venv/local.stamp $(EXTENSION)/node_modules/.installed $(wildcard $(EXTENSION)/*.json $(EXTENSION)/*.mjs) \
   $(shell find $(EXTENSION)/src $(EXTENSION)/icons -type f ! -name openapi.d.ts) $(shell find shared/web shared/model.py shared/decisions/policy.py -name '*.py')
 	@mkdir -p $(EXTENSION)/build
 	$(BIN)/mobius openapi > $(EXTENSION)/build/openapi.json

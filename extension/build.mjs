@@ -9,7 +9,7 @@ const common = {
   bundle: true,
   minify: !watch,
   sourcemap: watch ? "inline" : false,
-  target: "chrome120",
+  target: "chrome123",
   legalComments: "none",
   logLevel: "warning",
   // The CSS of what lives in a shadow root comes along as text; see look/sheet.ts.

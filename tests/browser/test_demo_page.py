@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Playwright, expect
@@ -14,6 +15,7 @@ from tests.stack import Stack
 pytestmark = pytest.mark.timeout(180)
 
 expect.set_options(timeout=20_000)
+Scheme = Literal["light", "dark"]
 WIDE, MIDDLE, NARROW = (1440, 900), (1024, 800), (390, 844)
 
 
@@ -29,8 +31,8 @@ def page(browser: Browser, stack: Stack) -> Iterator[Page]:
     yield from opened(browser, stack, WIDE, "light")
 
 
-def opened(browser: Browser, stack: Stack, size: tuple[int, int], scheme: str) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)  # type: ignore[arg-type]
+def opened(browser: Browser, stack: Stack, size: tuple[int, int], scheme: Scheme) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
     context.set_default_timeout(20_000)
     made = context.new_page()
     complaints: list[str] = []
@@ -99,7 +101,7 @@ def test_another_record_is_another_patient_in_both_windows(page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, MIDDLE, NARROW], ids=["wide", "middle", "narrow"])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
-    browser: Browser, stack: Stack, size: tuple[int, int], scheme: str
+    browser: Browser, stack: Stack, size: tuple[int, int], scheme: Scheme
 ) -> None:
     for page in opened(browser, stack, size, scheme):
         assert violations(page) == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -55,3 +56,10 @@ def test_the_description_of_the_api_needs_no_stack() -> None:
     said = CliRunner().invoke(app, ["openapi"])
     assert said.exit_code == 0
     assert json.loads(said.stdout)["openapi"].startswith("3.1")
+
+
+def test_what_runs_in_every_page_is_small() -> None:
+    # The Firebase SDK lives elsewhere.
+    script = Path("extension/dist/content.js")
+    assert script.is_file(), "The extension is not built: make extension."
+    assert len(gzip.compress(script.read_bytes(), 9)) <= 60_000

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
-NAMED = re.compile(r"`((?:unit|integration|e2e)/test_\w+\.py)(?:::(\w+))?`")
+NAMED = re.compile(r"`((?:unit|integration|e2e|browser)/test_\w+\.py)(?:::(\w+))?`")
 
 
 @pytest.mark.parametrize("name", ["security.md", "reliability.md"])

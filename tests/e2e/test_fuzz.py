@@ -13,7 +13,7 @@ from tests.fuzz.report import Report
 
 pytestmark = pytest.mark.timeout(300)
 
-CALLS, SEED, PATIENTS = 360, 1, 12
+CALLS, SEED, PATIENTS = 480, 1, 12
 
 
 @pytest.fixture(scope="module")

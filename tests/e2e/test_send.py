@@ -124,6 +124,7 @@ def test_the_api_document_lists_every_endpoint(clinic: Clinic) -> None:
         "/api/v1/mini/dismiss",
         "/api/v1/mini/interaction",
         "/api/v1/mini/break-glass",
+        "/api/v1/sidecar/config",
         "/api/v1/sidecar/state",
         "/api/v1/sidecar/ack",
         "/api/v1/sidecar/history",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -30,11 +31,16 @@ TOLD_APART = {
     "p1HuXmDsoCL4YSgdQY3VGcr6Ze": "the key of a made-up patient, in an example answer",
     "0af7651916cd43dd8448eb211c80319c": "the trace id of the example in W3C's Trace Context",
     "4997b98009f6eb285f9cf89be985e895fe4c1028c0fa2d38d2ff0201e642e184": "a digest that a test expects",
+    # Chromium makes the extension's id of it.
+    json.loads((ROOT / "extension" / "manifest.json").read_text())["key"]: "a public key",
     # Of the bodies of the database's functions.
     "26f23aec0319113c79c270575b7938de2467498e57d33581b74fd684321bbbbe": "a guard's digest",
     "7f109292444e257a087bcde23e458cfafc52973033cf881d169a113a3926eba4": "a guard's digest",
     "d23b200ae9511c30fd4d170b0dc8b4c284cdffef4812312500ec161e3343ea05": "a guard's digest",
     "0c3051112b577ec95d23e870fda247dc8307b2aa27f52b5dbb4209efd33e8446": "a guard's digest",
+    # Beside "password", in what people read.
+    "The e-mail address or the password is wrong.": "a sentence",
+    "correct horse battery": "a made-up password",
     # What tests send in order to see that it does not come back.
     "MariaExample1970": "a made-up name",
     "Maria-Example-1970": "a made-up name",

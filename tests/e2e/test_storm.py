@@ -19,7 +19,7 @@ from tests.storm.truth import Comparison
 
 pytestmark = pytest.mark.timeout(300)
 
-SENDS, SEED, FAULTS = 80, 9, 7
+SENDS, SEED, FAULTS = 60, 9, 5
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,8 @@ class Site:
         self.described = stack.description
         self.secret = (stack.state_dir / "master-secret").read_text()
         self.stack_logs = stack.state_dir / "logs"
+        # What the stack wrote for earlier tests is theirs: no marker was made yet.
+        self.earlier = {log.name: log.stat().st_size for log in self.stack_logs.glob("*.log")}
         self.started: dict[str, Served] = {}
 
     def serve(self, name: str, factory: str, **variables: str) -> Served:
@@ -184,8 +186,10 @@ def documents(client: firestore.Client) -> Iterator[Piece]:
             yield Piece(f"a document of {kind}", f"{reference.path} {content!r}")
 
 
-def lines(log: Path) -> list[str]:
-    return log.read_text(encoding="utf-8", errors="replace").splitlines()
+def lines(log: Path, beyond: int = 0) -> list[str]:
+    """The lines of a log, each once; without its first ``beyond`` bytes."""
+    text = log.read_bytes()[beyond:].decode("utf-8", errors="replace")
+    return list(dict.fromkeys(text.splitlines()))
 
 
 @contextmanager

@@ -42,6 +42,7 @@ TOLD_APART = {
     "The e-mail address or the password is wrong.": "a sentence",
     "correct horse battery": "a made-up password",
     # What tests send in order to see that it does not come back.
+    "Wilma Testermann": "a made-up name",
     "MariaExample1970": "a made-up name",
     "Maria-Example-1970": "a made-up name",
     "Maria Example, born 1970-01-01": "a made-up name",

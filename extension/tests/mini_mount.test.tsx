@@ -137,7 +137,7 @@ describe("each state is drawn", () => {
       "Yellow",
       "Review before proceeding",
       "Ada Abernale",
-      "MRN ····7731 · May 17, 1984",
+      "MRN ····7731 · 17 May 1984",
       "Coverage ends Mar 11, 2026 (+1 more)",
       "Copilot · needs your acknowledgement",
     ]) {

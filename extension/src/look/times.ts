@@ -12,11 +12,11 @@ export function howLongAgo(at: number, now: number): string {
   if (past < HOUR) return `${Math.floor(past / MINUTE)} min ago`;
   if (past < DAY) return `${Math.floor(past / HOUR)} h ago`;
   if (past < 30 * DAY) return `${Math.floor(past / DAY)} d ago`;
-  return new Intl.DateTimeFormat("en-US", { dateStyle: "medium" }).format(at);
+  return dayOf(at);
 }
 
 export function absoluteTime(at: number): string {
-  return new Intl.DateTimeFormat("en-US", { dateStyle: "medium", timeStyle: "medium" }).format(at);
+  return `${dayOf(at)}, ${new Intl.DateTimeFormat("en-US", { timeStyle: "medium" }).format(at)}`;
 }
 
 /** A date of birth as the policy shows it: an ISO date, or the year alone. */
@@ -25,5 +25,17 @@ export function birthDate(dob: string): string {
   if (year === undefined || month === undefined || day === undefined) return dob;
   const date = new Date(Date.UTC(year, month - 1, day));
   if (Number.isNaN(date.getTime())) return dob;
-  return new Intl.DateTimeFormat("en-US", { dateStyle: "medium", timeZone: "UTC" }).format(date);
+  return dayOf(date, "UTC");
+}
+
+/** `11 Aug 2017`, as the policy's sentences write it: one way for all dates on the screen. */
+function dayOf(at: number | Date, timeZone?: string): string {
+  const parts = new Intl.DateTimeFormat("en-US", {
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    ...(timeZone && { timeZone }),
+  }).formatToParts(at);
+  const told = (type: string) => parts.find((part) => part.type === type)?.value;
+  return `${told("day")} ${told("month")} ${told("year")}`;
 }

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { ApiProblem } from "../api/problem";
 import type { AnswerOf } from "../api/types";
+import { absoluteTime } from "../look/times";
 import { When } from "../look/When";
 import type { Surroundings } from "../ports";
 import { problemOf } from "./problems";
@@ -101,9 +102,7 @@ export function GlassAudit({ surroundings, opened, now, onOpen, onClose }: Props
   );
 }
 
-const MOMENT = new Intl.DateTimeFormat("en-US", { dateStyle: "medium", timeStyle: "short" });
-
 function until(entry: Entry, now: number): string {
   const end = Date.parse(entry.expires_at);
-  return `${end > now ? "open until" : "closed"} ${MOMENT.format(end)}`;
+  return `${end > now ? "open until" : "closed"} ${absoluteTime(end)}`;
 }

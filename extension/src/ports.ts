@@ -36,7 +36,7 @@ export interface Live {
   presence(patientKey: string, hear: (heard: Heard<PresenceDocument[]>) => void): Unsubscribe;
 }
 
-/** Texts that were begun and not sent, by patient and surface. They outlive a reload, never the browser. */
+/** Texts that were begun and not sent, by user, patient and tab. They outlive a reload, never the browser. */
 export interface Drafts {
   read(name: string): Promise<unknown>;
   /** undefined forgets it. */
@@ -54,6 +54,8 @@ export type Session =
   | { state: "signed_out" }
   /** Signed in, but nothing can be asked right now; `problem` is a sentence. */
   | { state: "unreachable"; problem: string }
+  /** Signed in, but Mobius is not for them; `problem` is the API's sentence. */
+  | { state: "refused"; problem: string }
   | { state: "signed_in"; config: Config };
 
 /** What a surface is given. */

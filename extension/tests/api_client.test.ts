@@ -4,6 +4,7 @@ import { httpApi, type Told } from "../src/api/client";
 import { ApiProblem } from "../src/api/problem";
 import { readServerTiming } from "../src/api/server_timing";
 import type { Endpoint } from "../src/api/types";
+import { SomebodyElse } from "../src/identity/identity";
 
 type Reply = Response | Error | ((signal: AbortSignal) => Promise<Response>);
 
@@ -186,6 +187,62 @@ describe("a token that is refused", () => {
     const { api, asked } = scripted(problem(401, "expired"), problem(401, "expired"));
     expect((await refusal(api.call("mini/status", {} as never))).status).toBe(401);
     expect(asked).toHaveLength(2);
+  });
+});
+
+describe("a call whose user signed out", () => {
+  const signable = (
+    reply: () => Response | Promise<Response>,
+    token: (renew?: boolean) => Promise<string>,
+  ) => {
+    const fetched = vi.fn(async (_input: RequestInfo | URL, _init?: RequestInit) => reply());
+    const reign = new AbortController();
+    const addresses = { base: "https://api.example" };
+    return { api: httpApi({ addresses, token, signal: reign.signal, fetch: fetched }), fetched, reign };
+  };
+  const sent = (api: ReturnType<typeof httpApi>) =>
+    refusal(api.call("mini/ack", send as never, { idempotencyKey: "k" }));
+  const danas = async (renew = false) => {
+    if (renew) throw new SomebodyElse();
+    return "danas";
+  };
+
+  it("is not made again for the next one", async () => {
+    const { api, fetched } = signable(() => problem(401, "expired"), danas);
+    const told = await sent(api);
+    expect(fetched).toHaveBeenCalledTimes(1);
+    expect(told.status).toBe(0);
+    expect(told.message).toContain("Whether it was done is not known");
+  });
+
+  it("before it went out was surely not carried out", async () => {
+    const { api, fetched } = signable(
+      () => ok(),
+      () => Promise.reject(new SomebodyElse()),
+    );
+    expect((await sent(api)).message).toContain("Nothing was changed");
+    expect(fetched).not.toHaveBeenCalled();
+  });
+
+  it("while its token was fetched doesn't go out", async () => {
+    const { api, fetched, reign } = signable(
+      () => ok(),
+      async () => {
+        reign.abort();
+        return "danas";
+      },
+    );
+    expect((await sent(api)).message).toContain("Nothing was changed");
+    expect(fetched).not.toHaveBeenCalled();
+  });
+
+  it("between two tries is given up", async () => {
+    const { api, fetched, reign } = signable(() => {
+      setTimeout(() => reign.abort(), 10);
+      return problem(503, NOTHING_CHANGED);
+    }, danas);
+    expect((await sent(api)).message).toContain("Whether it was done is not known");
+    expect(fetched).toHaveBeenCalledTimes(1);
   });
 });
 

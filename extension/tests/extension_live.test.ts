@@ -182,6 +182,14 @@ describe("the offscreen document", () => {
     expect(isAllowed(wish, subscriptions)).toBe(false);
   });
 
+  it("says so of what it doesn't give", async () => {
+    const { client } = connected();
+    const hear = vi.fn();
+    client.patientState("a/b/c/d/e", hear);
+    await settle();
+    expect(hear).toHaveBeenLastCalledWith({ liveness: "refused", document: undefined });
+  });
+
   it("gives a patient by key and the own inbox", () => {
     expect(isAllowed({ type: "subscribe", id: 1, what: "patient_state", key: KEY }, 0)).toBe(true);
     expect(isAllowed({ type: "subscribe", id: 1, what: "user_inbox", key: "" }, 63)).toBe(true);

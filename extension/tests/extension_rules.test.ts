@@ -106,8 +106,8 @@ describe("a message", () => {
   it("is one of ours", () => {
     const ours: Message[] = [
       { type: "hello" },
-      { type: "call", endpoint: "mini/status", body: {}, idempotencyKey: "k" },
-      { type: "keep", name: "place", value: { x: 1 } },
+      { type: "call", userId: "u1", endpoint: "mini/status", body: {}, idempotencyKey: "k" },
+      { type: "keep", userId: null, name: "place", value: { x: 1 } },
       { type: "shows", patientKey: null },
       { type: "sign_out" },
     ];
@@ -124,6 +124,8 @@ describe("a message", () => {
     { type: 4 },
     { type: "call", endpoint: 5 },
     { type: "keep" },
+    { type: "keep", name: "place" },
+    { type: "gone", tabId: "7" },
     { type: "shows" },
     { type: "read_kept", name: "x".repeat(300) },
   ])("is not just anything: %j", (told) => {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ApiProblem } from "../src/api/problem";
 import { readClaims } from "../src/identity/claims";
+import { firebaseIdentity } from "../src/identity/firebase";
 import { googleIdToken, idTokenIn } from "../src/identity/google";
-import { firstOf, type Identity } from "../src/identity/identity";
+import { firstOf, type Identity, SomebodyElse } from "../src/identity/identity";
 import { sentenceFor } from "../src/identity/password";
 import { type Persona, personaIdentity, readPersonas } from "../src/identity/persona";
 
@@ -18,6 +18,7 @@ function token(claims: object): string {
 }
 
 const lasting = (ms: number, sub = "u1") => token({ sub, tenant_id: "t1", exp: (Date.now() + ms) / 1000 });
+const DANA = { kind: "persona", userId: "u1", tenantId: "t1" } as const;
 const persona = (ms: number): Persona => ({
   userId: "u1",
   tenantId: "t1",
@@ -51,15 +52,15 @@ describe("a persona", () => {
       },
     };
     const list = vi.fn(async () => listed);
-    return { identity: personaIdentity(store, list), list, kept: () => kept };
+    return { identity: personaIdentity(store, list), list, kept: () => kept, store };
   }
 
   it("keeps its token while it holds", async () => {
     const dana = persona(HOUR);
     const { identity, list } = signedInAs(dana, []);
-    expect(await identity.token()).toBe(dana.token);
+    expect(await identity.token(DANA)).toBe(dana.token);
     expect(list).not.toHaveBeenCalled();
-    expect(await identity.who()).toEqual({ kind: "persona", userId: "u1", tenantId: "t1" });
+    expect(await identity.who()).toEqual(DANA);
   });
 
   it("gets a new token before the old one ends, and when the old one was refused", async () => {
@@ -69,14 +70,34 @@ describe("a persona", () => {
       { start: persona(HOUR), renew: true },
     ]) {
       const { identity, kept } = signedInAs(start, [fresh]);
-      expect(await identity.token(renew)).toBe(fresh.token);
+      expect(await identity.token(DANA, renew)).toBe(fresh.token);
       expect(kept()).toEqual(fresh);
     }
   });
 
   it("that is not listed any more is nobody", async () => {
     const { identity } = signedInAs(persona(0), [{ ...persona(HOUR), userId: "another" }]);
-    await expect(identity.token()).rejects.toMatchObject({ problem: { status: 401 } });
+    await expect(identity.token(DANA)).rejects.toMatchObject({ problem: { status: 401 } });
+  });
+
+  it("has no token for anybody else, nor for whoever signed out", async () => {
+    const { identity, store } = signedInAs({ ...persona(HOUR), userId: "imre" }, [persona(HOUR)]);
+    for (const renew of [false, true]) {
+      await expect(identity.token(DANA, renew)).rejects.toBeInstanceOf(SomebodyElse);
+    }
+    await store.write(null);
+    await expect(identity.token(DANA)).rejects.toBeInstanceOf(SomebodyElse);
+  });
+
+  it("that is renewed doesn't sign out who signed in meanwhile", async () => {
+    const imre = { ...persona(HOUR), userId: "imre" };
+    const { identity, list, store, kept } = signedInAs(persona(0), []);
+    list.mockImplementation(async () => {
+      await store.write(imre);
+      return [persona(HOUR)];
+    });
+    await expect(identity.token(DANA)).rejects.toBeInstanceOf(SomebodyElse);
+    expect(kept()).toBe(imre);
   });
 
   it("list is read with whatever can't be read left out", () => {
@@ -88,6 +109,19 @@ describe("a persona", () => {
     ];
     expect(readPersonas({ clinics }).map((each) => each.displayName)).toEqual(["Dana"]);
     expect(readPersonas([])).toEqual([]);
+  });
+});
+
+describe("an account of Firebase", () => {
+  const open = (uid: string | null) => async () =>
+    ({ currentUser: uid === null ? null : { uid, getIdToken: async () => `of ${uid}` } }) as never;
+
+  it("has a token for its own user alone", async () => {
+    const whose = { kind: "firebase", userId: "u1", tenantId: "t1" } as const;
+    expect(await firebaseIdentity(open("u1")).token(whose)).toBe("of u1");
+    for (const uid of ["u2", null]) {
+      await expect(firebaseIdentity(open(uid)).token(whose)).rejects.toBeInstanceOf(SomebodyElse);
+    }
   });
 });
 
@@ -104,13 +138,13 @@ describe("the first identity that is signed in", () => {
   };
 
   it("is asked", async () => {
-    expect(await firstOf(nobody, somebody).token()).toBe("token");
+    expect(await firstOf(nobody, somebody).token(DANA)).toBe("token");
     expect((await firstOf(nobody, somebody).who())?.userId).toBe("u");
   });
 
   it("is nobody without any", async () => {
     expect(await firstOf().who()).toBeNull();
-    await expect(firstOf(nobody).token()).rejects.toBeInstanceOf(ApiProblem);
+    await expect(firstOf(nobody).token(DANA)).rejects.toBeInstanceOf(SomebodyElse);
   });
 
   it("signs out of all of them", async () => {

@@ -22,14 +22,16 @@ const NEXT: Sighting = { ...ON_PAGE, externalId: "2" };
 let surroundings: FakeSurroundings;
 let model: MiniModel;
 let visible: boolean;
+let address: string;
 const shows = vi.fn();
 
 beforeEach(() => {
   vi.useFakeTimers();
   visible = true;
+  address = "https://ehr.example/search";
   shows.mockClear();
   surroundings = fakeSurroundings({ shows });
-  model = new MiniModel(surroundings, { random: () => 0, visible: () => visible });
+  model = new MiniModel(surroundings, { random: () => 0, visible: () => visible, address: () => address });
 });
 
 afterEach(() => {
@@ -89,6 +91,22 @@ describe("the patient on the page", () => {
     expect(model.state.picked).toBe(false);
   });
 
+  it("is dropped when picked by hand and the page goes elsewhere, noticed at once or when asking", async () => {
+    model.become({ state: "signed_in", config: aConfig() });
+    for (const notice of [() => model.moved(), () => model.refresh()]) {
+      model.pick(KEY);
+      await api().last("mini/status").answer(aStatus());
+      notice();
+      expect(shown().patientKey).toBe(KEY);
+      address += "/zoe";
+      notice();
+      expect([view().kind, model.state.picked]).toEqual(["no_patient", false]);
+      expect(interactions().at(-1)).toBe(`navigated ${KEY}`);
+      vi.advanceTimersByTime(1000);
+      expect(api().last("mini/status").body).not.toHaveProperty("patient_key");
+    }
+  });
+
   it("goes at once when another comes, and what was asked about them changes nothing", async () => {
     await signedInBeside(ON_PAGE);
     model.refresh();
@@ -145,6 +163,34 @@ describe("the patient on the page", () => {
     model.become({ state: "signed_in", config: aConfig() });
     await api().last("mini/status").fail(422);
     expect(view().kind).toBe("unknown");
+  });
+});
+
+describe("live", () => {
+  const tell = (document: ReturnType<typeof aDocument> | null) =>
+    live().patients.get(KEY)?.({ liveness: "live", document });
+
+  it("is only what a document of its version or a newer one confirms", async () => {
+    await signedInBeside(ON_PAGE, aStatus({ version: 3 }));
+    tell(null);
+    expect(model.state).toMatchObject({ liveness: "connecting", lastHeard: null });
+    tell(aDocument(2));
+    expect(model.state.liveness).toBe("connecting");
+    tell(aDocument(3));
+    expect(model.state.liveness).toBe("live");
+    model.refresh();
+    await api()
+      .last("mini/status")
+      .answer(aStatus({ version: 4 }));
+    expect(model.state.liveness).toBe("connecting");
+    tell(aDocument(4));
+    expect(model.state.liveness).toBe("live");
+  });
+
+  it("is a patient of whom nothing was said yet, without a document", async () => {
+    await signedInBeside(ON_PAGE, aStatus({ version: 0, system_response_id: null }));
+    tell(null);
+    expect(model.state.liveness).toBe("live");
   });
 });
 

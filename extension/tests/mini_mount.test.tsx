@@ -217,7 +217,7 @@ describe("each state is drawn", () => {
   it("live, and who else looks", async () => {
     await beside(aStatus());
     await act(() => {
-      surroundings.live.patients.get(KEY)?.({ liveness: "live", document: null });
+      surroundings.live.patients.get(KEY)?.({ liveness: "live", document: aDocument(3) });
       surroundings.live.others.get(KEY)?.({
         liveness: "live",
         document: [aPresence("user-2", "Imre Castellane")],
@@ -305,6 +305,46 @@ describe("search", () => {
     expect(root().querySelectorAll(".hit")).toHaveLength(0);
   });
 
+  it("picks nobody who was found for something typed earlier", async () => {
+    const input = find<HTMLInputElement>("input");
+    await type(input, "ada");
+    await later(250);
+    await act(() => surroundings.api.last("mini/patient/search").answer({ results: HITS }));
+    await type(input, "bo");
+    const before = surroundings.api.of("mini/status").length;
+    await key(input, "Enter");
+    // They stay where they are, so that nothing jumps, and can't be picked.
+    await click(find(".hit"));
+    expect(find(".found").getAttribute("aria-busy")).toBe("true");
+    expect(root().querySelector("[aria-selected=true]")).toBeNull();
+    expect(input.hasAttribute("aria-activedescendant")).toBe(false);
+    expect(surroundings.api.of("mini/status").length).toBe(before);
+    expect(state()).toBe("no_patient");
+    await type(input, "ada");
+    await key(input, "Enter");
+    expect(surroundings.api.last("mini/status").body).toMatchObject({ patient_key: KEY });
+  });
+
+  it("says who was picked by hand, and drops them when the page goes elsewhere", async () => {
+    surroundings.api.answers["mini/patient/search"] = () => ({ results: HITS });
+    surroundings.api.answers["mini/status"] = ({ patient_key }) =>
+      patient_key ? aStatus({ color: "green" }) : anUnknown();
+    const input = find<HTMLInputElement>("input");
+    await type(input, "ada");
+    await later(250);
+    await key(input, "Enter");
+    await later();
+    expect(find(".head").textContent).toContain("Ada Abernale · picked by hand");
+    await click(button("Show more"));
+    expect(find(".snapshot").textContent).toContain("Picked by hand");
+    const address = location.href;
+    history.pushState({}, "", "#/records/zoe");
+    await act(() => void dispatchEvent(new Event("hashchange")));
+    expect(state()).toBe("no_patient");
+    expect(text()).not.toContain("Ada Abernale");
+    history.replaceState({}, "", address);
+  });
+
   it("says when it can't be asked", async () => {
     await type(find("input"), "ada");
     await later(250);
@@ -368,6 +408,29 @@ describe("the widget", () => {
       host.remove();
     }
     await open();
+  });
+
+  it("says that a draft is kept only while it is somebody's who shows", async () => {
+    await beside(aStatus());
+    await type(find("textarea"), "About Ada");
+    await key(find("textarea"), "Escape");
+    expect(find(".dot").getAttribute("aria-label")).toContain("A draft is kept.");
+    mini.show(null);
+    await later();
+    expect(state()).toBe("no_patient");
+    expect(find(".dot").getAttribute("aria-label")).not.toContain("A draft is kept.");
+  });
+
+  it("does not take for seen what came while it was minimized", async () => {
+    await beside(aStatus());
+    await type(find("textarea"), "Called");
+    await key(find("textarea"), "Escape");
+    await act(() => surroundings.live.patients.get(KEY)?.({ liveness: "live", document: aDocument(4) }));
+    await later(60_000);
+    await click(find(".dot"));
+    expect(find<HTMLSelectElement>("select").value).toBe("yellow");
+    await later(1100);
+    expect(find<HTMLSelectElement>("select").value).toBe("green");
   });
 
   it("keeps its events from the page", async () => {

@@ -11,10 +11,10 @@ import {
   EMPTY,
   isDirty,
   isSuperseded,
+  isTried,
   lacksOf,
   NOTE_LIMIT,
   noteAsSent,
-  refused,
   tried,
 } from "../src/send/draft";
 import { draftFrom } from "../src/send/stored_draft";
@@ -37,6 +37,11 @@ const chosen: fc.Arbitrary<Chosen> = fc.record({
 });
 const key = () => crypto.randomUUID();
 const drafted = (what: Chosen, showing: Answered): Draft => changed(EMPTY, what, showing);
+/** The draft once its Send, which may override, got lost. */
+const lost = (draft: Draft, answers: Answered) => ({
+  ...draft,
+  attempt: tried(draft, contentOf(draft, answers, true), answers, key),
+});
 
 // The API's own rule for a note (shared/web/field_types.py), as its OpenAPI document has it.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is the API's.
@@ -107,9 +112,9 @@ describe("a tried Send", () => {
   it("is repeated with the same key and the same words, whatever the system says meanwhile", () => {
     fc.assert(
       fc.property(chosen, answered, answered, (what, before, after) => {
-        const first = tried(drafted(what, before), before, key);
-        const answers = answeredBy(first, after);
-        const again = tried(first, answers, key);
+        const first = lost(drafted(what, before), before);
+        const answers = answeredBy(first, after, true);
+        const again = lost(first, answers);
         expect(again.attempt.key).toBe(first.attempt.key);
         expect(contentOf(again, answers, true)).toEqual(contentOf(first, before, true));
       }),
@@ -119,33 +124,39 @@ describe("a tried Send", () => {
   it("gets another key once its content changes, and its own again once the change is taken back", () => {
     fc.assert(
       fc.property(chosen, answered, chosen, (what, showing, other) => {
-        const first = tried(drafted(what, showing), showing, key);
+        const first = lost(drafted(what, showing), showing);
         const edited = changed(first, other, showing);
-        const second = tried(edited, answeredBy(edited, showing), key);
+        const second = lost(edited, answeredBy(edited, showing, true));
         const says = (each: Draft) => JSON.stringify(contentOf(each, showing, true));
         const same = noteAsSent(what.note) === noteAsSent(other.note);
         if (says(edited) !== says(first)) expect(second.attempt.key).not.toBe(first.attempt.key);
         if (same && what.proceed === other.proceed && what.tasking === other.tasking) {
           expect(second.attempt.key).toBe(first.attempt.key);
         }
-        const back = tried(changed(edited, what, showing), showing, key);
+        const back = lost(changed(edited, what, showing), showing);
         expect(back.attempt.key).toBe(first.attempt.key);
       }),
     );
   });
 
-  it("gets another key after it was refused", () => {
-    const showing: Answered = { responseId: "r1", proceed: "yellow" };
-    const first = tried(drafted({ note: "x", proceed: null, tasking: null }, showing), showing, key);
-    expect(tried(refused(first), showing, key).attempt.key).not.toBe(first.attempt.key);
+  it("is another one where the role that may override no more says something else, and only there", () => {
+    fc.assert(
+      fc.property(chosen, answered, (what, showing) => {
+        const first = lost(drafted(what, showing), showing);
+        const content = contentOf(first, showing, false);
+        const same = JSON.stringify(content) === JSON.stringify(first.attempt.content);
+        expect(isTried(first, false)).toBe(same);
+        expect(tried(first, content, showing, key).key === first.attempt.key).toBe(same);
+      }),
+    );
   });
 
   it("answers what shows again once it was edited", () => {
     const before: Answered = { responseId: "r1", proceed: "yellow" };
     const after: Answered = { responseId: "r2", proceed: "green" };
-    const first = tried(drafted({ note: "x", proceed: null, tasking: null }, before), before, key);
-    expect(answeredBy(first, after)).toEqual(before);
-    expect(answeredBy(changed(first, { note: "y" }, after), after)).toEqual(after);
+    const first = lost(drafted({ note: "x", proceed: null, tasking: null }, before), before);
+    expect(answeredBy(first, after, true)).toEqual(before);
+    expect(answeredBy(changed(first, { note: "y" }, after), after, true)).toEqual(after);
   });
 });
 
@@ -165,7 +176,7 @@ describe("a draft", () => {
     fc.assert(
       fc.property(chosen, answered, fc.boolean(), (what, showing, sent) => {
         const draft = drafted(what, showing);
-        const stored = sent ? tried(draft, showing, key) : draft;
+        const stored = sent ? lost(draft, showing) : draft;
         expect(draftFrom(structuredClone(stored))).toEqual(stored);
       }),
     );
@@ -182,6 +193,14 @@ describe("a draft", () => {
     expect(draftFrom({ ...good, proceed: "blue" })).toBeNull();
     expect(draftFrom({ ...good, proceed: "toString" })).toBeNull();
     expect(draftFrom({ ...good, attempt: { key: "k" } })).toBeNull();
+    const content = {
+      note_text: "x",
+      override_proceed: "blue",
+      override_tasking: null,
+      system_response_id: "r",
+    };
+    const attempt = { key: "k", content, answered: { responseId: "r", proceed: "blue" } };
+    expect(draftFrom({ ...good, attempt })).toBeNull();
     expect(draftFrom({ ...good, begunOn: 3 })).toBeNull();
     expect(draftFrom({ ...good, more: "dropped" })).toEqual(good);
   });

@@ -4,7 +4,7 @@ import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Config } from "../src/api/types";
 import { fromStatus, type Shown } from "../src/patient/shown";
-import { SendForm } from "../src/send/SendForm";
+import { SendForm, type SendFormProps } from "../src/send/SendForm";
 import {
   aConfig,
   anAck,
@@ -25,10 +25,21 @@ const shownAs = (...change: Parameters<typeof aStatus>): Shown => {
   return shown;
 };
 
-async function draw(shown: Shown, config: Config = aConfig()): Promise<void> {
+async function draw(
+  shown: Shown,
+  config: Config = aConfig(),
+  more: Partial<SendFormProps> = {},
+): Promise<void> {
   await act(async () => {
     render(
-      <SendForm surface="mini" surroundings={surroundings} config={config} shown={shown} onSent={onSent} />,
+      <SendForm
+        surface="mini"
+        surroundings={surroundings}
+        config={config}
+        shown={shown}
+        onSent={onSent}
+        {...more}
+      />,
       root,
     );
     await vi.advanceTimersByTimeAsync(0);
@@ -111,6 +122,16 @@ describe("Send", () => {
     });
   });
 
+  it("says that a note is missing once it was pressed without one, and not before", async () => {
+    await draw(shownAs());
+    expect(document.body.textContent).not.toContain("Write a note first.");
+    await press();
+    expect(note().getAttribute("aria-invalid")).toBe("true");
+    expect(document.body.textContent).toContain("Write a note first.");
+    await type("Called.");
+    expect(document.body.textContent).not.toContain("Write a note first.");
+  });
+
   it("sends once, however often it is pressed", async () => {
     await draw(shownAs());
     await type("Called");
@@ -164,6 +185,22 @@ describe("Send", () => {
     await type("Seen");
     await press();
     expect(acks()[0]?.body).toMatchObject({ override_proceed: "yellow", override_tasking: null });
+  });
+
+  it("sends what is on screen, also when the role gains or loses override meanwhile", async () => {
+    await draw(shownAs(), aConfig({ override: false }));
+    await type("Not covered");
+    await draw(shownAs(), aConfig({ override: true }));
+    await choose(proceed(), "green");
+    await choose(tasking(), "act");
+    await press();
+    expect(acks()[0]?.body).toMatchObject({ override_proceed: "green", override_tasking: "act" });
+    await fail(0);
+    await draw(shownAs(), aConfig({ override: false }));
+    expect([proceed().value, tasking().value]).toEqual(["yellow", ""]);
+    await press();
+    expect(acks()[1]?.body).toMatchObject({ override_proceed: "yellow", override_tasking: null });
+    expect(acks()[1]?.options?.idempotencyKey).not.toBe(acks()[0]?.options?.idempotencyKey);
   });
 
   it("wants a value for blue", async () => {
@@ -243,7 +280,52 @@ describe("a refused Send", () => {
   });
 });
 
+describe("a Send that may be stored already", () => {
+  const keys = () => acks().map(({ options }) => options?.idempotencyKey);
+
+  it("keeps its key through a refusal, and through a refused other one", async () => {
+    await draw(shownAs());
+    await type("Called");
+    await press();
+    await fail(0);
+    await press();
+    await fail(403);
+    await press();
+    await fail(403);
+    await type("Called twice");
+    await press();
+    await fail(403);
+    await type("Called");
+    await press();
+    const [first, , , other] = keys();
+    expect(keys()).toEqual([first, first, first, other, first]);
+    expect(other).not.toBe(first);
+  });
+
+  it("keeps its key when the role changes and what is said does not", async () => {
+    await draw(shownAs());
+    await type("Called");
+    await press();
+    await fail(0);
+    await draw(shownAs(), aConfig({ override: false }));
+    await press();
+    expect(acks()[1]?.body).toEqual(acks()[0]?.body);
+    expect(new Set(keys()).size).toBe(1);
+  });
+});
+
 describe("a draft", () => {
+  it("belongs to its tab: another one's is not shared, and not sent by both", async () => {
+    await draw(shownAs());
+    await type("About the first");
+    const { drafts } = surroundings;
+    surroundings = { ...fakeSurroundings({ sessionId: "session-2" }), drafts };
+    await draw(shownAs());
+    expect(note().value).toBe("");
+    await type("Another");
+    expect(drafts.kept.size).toBe(2);
+  });
+
   it("survives a reload with its key, and is never sent by itself", async () => {
     await draw(shownAs());
     await type("Called");
@@ -347,6 +429,38 @@ describe("something newer while I write", () => {
     await type("Called");
     await draw(shownAs(NEWER));
     await later(100);
+    await press();
+    expect(acks()[0]?.body).toMatchObject({ override_proceed: "yellow", system_response_id: "response-3" });
+  });
+
+  it("is not seen while the tab is hidden", async () => {
+    let visibility = "visible";
+    const spy = vi.spyOn(document, "visibilityState", "get");
+    spy.mockImplementation(() => visibility as DocumentVisibilityState);
+    const turn = (to: string) =>
+      act(() => {
+        visibility = to;
+        document.dispatchEvent(new Event("visibilitychange"));
+      });
+    await draw(shownAs());
+    await type("Called");
+    await turn("hidden");
+    await draw(shownAs(NEWER));
+    await later(60_000);
+    await turn("visible");
+    await later(900);
+    expect(proceed().value).toBe("yellow");
+    await later(200);
+    expect(proceed().value).toBe("green");
+    spy.mockRestore();
+  });
+
+  it("is not seen while the form is not on the screen", async () => {
+    await draw(shownAs());
+    await type("Called");
+    await draw(shownAs(NEWER), aConfig(), { onScreen: false });
+    await later(60_000);
+    await draw(shownAs(NEWER));
     await press();
     expect(acks()[0]?.body).toMatchObject({ override_proceed: "yellow", system_response_id: "response-3" });
   });

@@ -87,6 +87,23 @@ describe("one patient", () => {
     expect(view().shown).toMatchObject({ version: 6, name: "Ada Newname" });
   });
 
+  test("is live only while a document of the shown version or a newer one is confirmed", async () => {
+    signIn();
+    show(KEY);
+    fake.push(KEY, null);
+    await fake.next("sidecar/state").answer(fakes.state(KEY, { version: 3 }));
+    expect(view().liveness).toBe("connecting");
+    fake.push(KEY, fakes.document(KEY, 2, "green"));
+    expect(view().liveness).toBe("connecting");
+    fake.push(KEY, fakes.document(KEY, 3, "green"));
+    expect(view().liveness).toBe("live");
+    await vi.advanceTimersByTimeAsync(60_000);
+    await fake.next("sidecar/state").answer(fakes.state(KEY, { version: 4 }));
+    expect(view().liveness).toBe("connecting");
+    fake.push(KEY, fakes.document(KEY, 4, "green"));
+    expect(view().liveness).toBe("live");
+  });
+
   test("blue stays blue while the document is of the same version", async () => {
     signIn();
     show(KEY);

@@ -90,7 +90,7 @@ describe("a patient", () => {
   test("what is not live says so, and how old it is", async () => {
     await signIn();
     await shown();
-    fake.push(KEY, undefined, "live");
+    fake.push(KEY, fakes.document(KEY, 1, "yellow"));
     await vi.advanceTimersByTimeAsync(10_000);
     fake.push(KEY, undefined, "offline");
     await vi.advanceTimersByTimeAsync(30_000);
@@ -100,7 +100,7 @@ describe("a patient", () => {
     // Spoken once, without the age that moves on.
     expect(spoken()).toContain("You are offline. Drafts are kept.");
     expect(spoken()).not.toContain("ago");
-    fake.push(KEY, undefined, "live");
+    fake.push(KEY, fakes.document(KEY, 1, "yellow"));
     await drawn();
     expect(spoken()).toContain("Live again.");
     expect(texts(".notice")).toEqual([]);
@@ -316,7 +316,7 @@ test("who is here: the others first, two tabs of one user in one line", async ()
   });
   const document = [tab(ME, "sidecar"), tab("dana", "sidecar"), tab("dana", "mini")];
   fake.hearers.presence.get(KEY)?.({ liveness: "live", document });
-  fake.push(KEY, undefined, "live");
+  fake.push(KEY, fakes.document(KEY, 1, "yellow"));
   await drawn();
   expect(texts(".people li")).toEqual([
     expect.stringMatching(/^Dana WhitlowMini, Sidecar · seen/),

@@ -150,4 +150,6 @@ _READ = text("""SELECT json_build_object('at', clock_timestamp(),
                 CASE WHEN w.ended_at IS NULL THEN w.unrepairable_before ELSE 0 END)), 0),
             'last_looked_s', extract(epoch FROM clock_timestamp() - min(coalesce(w.looked_at, t.created_at))))
         FROM tenant t LEFT JOIN projection_walk w ON w.tenant_id = t.tenant_id AND w.purpose = 'check'
+        -- The owner sees every tenant, and of the walks those of the tenant that is set alone.
+        WHERE t.tenant_id = coalesce(nullif(current_setting('app.tenant_id', true), '')::uuid, t.tenant_id)
     ))::text""")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def extension(folder: Path, wires: Wires) -> Path:
 
 @pytest.fixture(scope="module")
 def desk(playwright: Playwright, extension: Path) -> Iterator[Profile]:
-    with Profile(playwright, extension, "--host-resolver-rules=MAP elsewhere.example 127.0.0.1") as profile:
+    with Profile(playwright, extension) as profile:
         profile.sign_in_as(DESK)
         yield profile
 
@@ -84,12 +85,20 @@ def counselor(playwright: Playwright, extension: Path) -> Iterator[Profile]:
         yield profile
 
 
+@pytest.fixture(scope="module")
+def stranger(playwright: Playwright, extension: Path) -> Iterator[Profile]:
+    """Somebody of another clinic."""
+    with Profile(playwright, extension) as profile:
+        profile.sign_in_as(OTHER_DESK)
+        yield profile
+
+
 @pytest.fixture
-def closing(desk: Profile, counselor: Profile, wires: Wires) -> Iterator[None]:
+def closing(desk: Profile, counselor: Profile, stranger: Profile, wires: Wires) -> Iterator[None]:
     """No tab of one test is there in the next one, and no broken wire."""
     yield
     wires.mend()
-    for profile in (desk, counselor):
+    for profile in (desk, counselor, stranger):
         for page in profile.context.pages[1:]:
             page.close()
 
@@ -242,7 +251,7 @@ def test_a_page_that_allows_nothing_and_one_that_hides_everything_show_mini_all_
         mini.expect_text("Sent")
 
 
-def test_the_host_page_neither_moves_nor_hears_what_is_typed(
+def test_the_host_page_does_not_move_and_none_of_its_shortcuts_fires(
     desk: Profile, hosts: HostPages, clinic: Clinic
 ) -> None:
     patient = record(clinic)
@@ -263,43 +272,46 @@ def test_the_host_page_neither_moves_nor_hears_what_is_typed(
 
 
 def test_where_the_policy_names_no_site_there_is_no_mini(
-    desk: Profile, hosts: HostPages, clinic: Clinic
+    stranger: Profile, hosts: HostPages, stack: Stack, other_clinic: Clinic, folder: Path
 ) -> None:
-    patient = record(clinic)
-    named, other = (
-        desk.page(hosts.address(patient.external_id, host=host))
-        for host in ("127.0.0.1", "elsewhere.example")
-    )
-    mini_on(named)
-    other.wait_for_timeout(1_000)
-    assert ClosedRoot(other).find("dialog", "Mobius") is None
+    patient = record(other_clinic)
+    both = [hosts.address(patient.external_id, host=host) for host in ("127.0.0.1", "localhost")]
+    for address in both:
+        mini_on(stranger.page(address)).expect_text(patient.name)
+    with published(stack, other_clinic, folder, sites=["127.0.0.1"]):
+        # The panel asks for the policy as it is now.
+        stranger.page(both[0]).wait_for_timeout(3_000)
+        named, other = (stranger.page(address) for address in both)
+        mini_on(named).expect_text(patient.name)
+        other.wait_for_timeout(1_000)
+        tree = ClosedRoot(other)
+        assert eventually(lambda: tree.find("dialog", "Mobius") is None, 20)
+        assert patient.name not in tree.text()
 
 
 def test_what_the_policy_hides_from_a_role_leaves_nothing_on_the_page(
-    playwright: Playwright,
-    extension: Path,
-    hosts: HostPages,
-    stack: Stack,
-    other_clinic: Clinic,
-    folder: Path,
+    stranger: Profile, hosts: HostPages, stack: Stack, other_clinic: Clinic, folder: Path
 ) -> None:
     patient = record(other_clinic)
-    shown = policy_of(stack, other_clinic)
-    with Profile(playwright, extension) as profile:
-        profile.sign_in_as(OTHER_DESK)
-        page = profile.page(hosts.address(patient.external_id))
-        mini_on(page).expect_text(patient.name)
-        hidden = {**shown, "allowlist": {**shown["allowlist"], "roles": ["billing_lead"]}}
-        try:
-            publish(stack, other_clinic, hidden, folder)
-            fresh = profile.page(hosts.address(patient.external_id, "keys"))
-            # What was known shows at once; then the answer that says otherwise takes it away.
-            tree = ClosedRoot(fresh)
-            fresh.wait_for_timeout(1_000)
-            assert eventually(lambda: tree.find("dialog", "Mobius") is None, 20)
-            assert patient.name not in tree.text()
-        finally:
-            publish(stack, other_clinic, shown, folder)
+    mini_on(stranger.page(hosts.address(patient.external_id))).expect_text(patient.name)
+    with published(stack, other_clinic, folder, roles=["billing_lead"]):
+        fresh = stranger.page(hosts.address(patient.external_id, "keys"))
+        # What was known shows at once; then the answer that says otherwise takes it away.
+        tree = ClosedRoot(fresh)
+        fresh.wait_for_timeout(1_000)
+        assert eventually(lambda: tree.find("dialog", "Mobius") is None, 20)
+        assert patient.name not in tree.text()
+
+
+@contextmanager
+def published(stack: Stack, clinic: Clinic, folder: Path, **allowlist: Any) -> Iterator[None]:
+    """The clinic's policy with another allowlist; afterwards as it was."""
+    shown = policy_of(stack, clinic)
+    publish(stack, clinic, {**shown, "allowlist": {**shown["allowlist"], **allowlist}}, folder)
+    try:
+        yield
+    finally:
+        publish(stack, clinic, shown, folder)
 
 
 def policy_of(stack: Stack, clinic: Clinic) -> dict[str, Any]:
@@ -329,17 +341,14 @@ def mobius(stack: Stack, *arguments: str) -> str:
 
 
 def test_a_patient_of_another_tenant_is_not_known(
-    playwright: Playwright, extension: Path, hosts: HostPages, clinic: Clinic, other_clinic: Clinic
+    stranger: Profile, hosts: HostPages, clinic: Clinic, other_clinic: Clinic
 ) -> None:
     # Both clinics number their patients alike, and Larkfield has more of them.
     patient = clinic.tenant["patients"][-1]
-    number = last_number()
     assert len(clinic.tenant["patients"]) > len(other_clinic.tenant["patients"])
-    with Profile(playwright, extension) as stranger:
-        stranger.sign_in_as(OTHER_DESK)
-        mini = mini_on(stranger.page(hosts.address(number)))
-        mini.expect_text("not known")
-        assert patient["display_name"] not in mini.text()
+    mini = mini_on(stranger.page(hosts.address(last_number())))
+    mini.expect_text("not known")
+    assert patient["display_name"] not in mini.text()
 
 
 def last_number() -> str:

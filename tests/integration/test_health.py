@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ops.cli import app
-from tests.integration.product import BY_HAND, EXPIRING, Clinic, Product, closed_port
+from tests.integration.product import BY_HAND, EXPIRING, Clinic, Product, closed_port, new_clinic
 
 pytestmark = pytest.mark.usefixtures("held")
 
@@ -44,6 +44,20 @@ def test_a_clinic_where_all_is_well(clinic: Clinic) -> None:
     answer = told(clinic)
     assert answer["troubles"] == []
     assert answer["unconfirmed"] == answer["parked"] == answer["overdue"] == {"count": 0, "oldest_s": None}
+
+
+def test_of_one_tenant_nothing_of_another_counts(product: Product, clinic: Clinic) -> None:
+    other = new_clinic(product)
+    for each in (clinic, other):
+        each.sql("UPDATE tenant SET created_at = now() - interval '1 day' WHERE tenant_id = :tenant")
+        each.sql(
+            "INSERT INTO projection_walk (tenant_id, purpose, stage, began_at, looked_at) "
+            "VALUES (:tenant, 'check', 'patient', now(), now())"
+        )
+    assert told(clinic)["drifted"]["last_looked_s"] < 60
+    clinic.sql("DELETE FROM projection_walk WHERE tenant_id = :tenant")
+    assert told(clinic, exit_code=1)["drifted"]["last_looked_s"] > 80_000
+    other.leave()
 
 
 def test_a_change_is_unconfirmed_until_firestore_has_it(clinic: Clinic) -> None:

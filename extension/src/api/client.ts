@@ -1,9 +1,10 @@
 // The one way to the HTTP API. Always POST: what is asked for stays out of every request log.
 import ky, { HTTPError, type Options, TimeoutError } from "ky";
+import { SomebodyElse } from "../identity/identity";
 import type { Api, CallOptions } from "../ports";
 import { type Addresses, address } from "./addresses";
 import { isOurs, noAnswer, notUnderstood, problemIn } from "./failures";
-import { ApiProblem } from "./problem";
+import { ApiProblem, type ProblemDocument } from "./problem";
 import { canRepeat, canRepeatUnanswered, RETRIED } from "./retries";
 import { readServerTiming } from "./server_timing";
 import type { AnswerOf, Endpoint, RequestOf } from "./types";
@@ -23,8 +24,10 @@ export interface Told {
 
 export interface HttpApiOptions {
   addresses: Addresses;
-  /** `renew`: the one handed out before was refused. */
+  /** `renew`: the one handed out before was refused. Rejects with SomebodyElse rather than give another user's. */
   token: (renew?: boolean) => Promise<string>;
+  /** Aborted when the user signs out for whom this calls: what is under way then is given up. */
+  signal?: AbortSignal;
   /** Told once of every call that was answered: of its last try. */
   onAnswer?: (told: Told) => void;
   fetch?: typeof fetch;
@@ -59,15 +62,20 @@ const now = () => performance.timeOrigin + performance.now();
 /** One call with all its tries: one deadline, one correlation id, one idempotency key. */
 class Attempt {
   private readonly deadline = new AbortController();
+  private readonly signal: AbortSignal;
   private readonly endsAt = now() + PATIENCE_MS;
   private startedAt = now();
+  private wentOut = false;
 
   constructor(
     private readonly options: HttpApiOptions,
     private readonly endpoint: Endpoint,
     private readonly body: unknown,
     private readonly headers: Record<string, string>,
-  ) {}
+  ) {
+    const { signal } = options;
+    this.signal = signal ? AbortSignal.any([signal, this.deadline.signal]) : this.deadline.signal;
+  }
 
   /** The answer. A token that is refused is renewed once. */
   async carryOut(): Promise<unknown> {
@@ -85,9 +93,13 @@ class Attempt {
     try {
       const url = address(this.options.addresses, this.endpoint);
       const token = await this.options.token(renew);
+      this.signal.throwIfAborted();
       const response = await ky.post(url, this.request(token));
       return await this.read(response);
     } catch (error) {
+      if (error instanceof SomebodyElse || this.options.signal?.aborted) {
+        throw new ApiProblem(givenUp(this.wentOut));
+      }
       if (!(error instanceof HTTPError)) throw asProblem(error);
       if (error.response.status === 401 && !renew) return REFUSED;
       const body = await bodyOf(error.response);
@@ -104,10 +116,11 @@ class Attempt {
       credentials: "omit",
       redirect: "error",
       referrerPolicy: "no-referrer",
-      signal: this.deadline.signal,
+      signal: this.signal,
       timeout: TRY_MS,
       fetch: (input, init) => {
         this.startedAt = now();
+        this.wentOut = true;
         return (this.options.fetch ?? fetch)(input, init);
       },
       retry: {
@@ -125,7 +138,7 @@ class Attempt {
 
   /** undefined: yes, after as long as the answer says or else the backoff. */
   private async mayRetry(error: Error): Promise<boolean | undefined> {
-    if (this.deadline.signal.aborted) return false;
+    if (this.signal.aborted) return false;
     const isKeyed = "Idempotency-Key" in this.headers;
     if (!(error instanceof HTTPError)) {
       const isUnanswered = error instanceof TimeoutError || error instanceof TypeError;
@@ -166,6 +179,16 @@ async function bodyOf(response: Response): Promise<unknown> {
     return undefined;
   }
 }
+
+/** A call whose user signed out before it ended; `wentOut`: it may have been carried out. */
+export const givenUp = (wentOut: boolean): ProblemDocument => ({
+  status: 0,
+  title: "Signed out",
+  detail: wentOut
+    ? "Whoever began this signed out before it was answered. Whether it was done is not known."
+    : "Whoever began this signed out before it was sent. Nothing was changed.",
+  errors: [],
+});
 
 function asProblem(error: unknown): ApiProblem {
   return error instanceof ApiProblem ? error : new ApiProblem(noAnswer());

@@ -18,11 +18,15 @@ export async function answer(message: Message, sender: Sender): Promise<Answers[
     case "call":
       return call(message, sender);
     case "read_kept":
-      return read(await keptKey(message.name, sender));
+      return read(await keptKey(message, sender));
     case "keep":
-      return keep(await keptKey(message.name, sender), message.value);
+      return keep(await keptKey(message, sender), message.value);
     case "shows":
       return note(message.patientKey, only(sender, "page"));
+    case "gone":
+      only(sender, "offscreen");
+      await forget(`shown:${message.tabId}`);
+      return null;
     case "open_sidecar":
       return noteAsked(message.patientKey, only(sender, "page"));
     case "need_listener":
@@ -47,9 +51,17 @@ function only<K extends Sender["kind"]>(sender: Sender, kind: K): Extract<Sender
 }
 
 /** Mini and Sidecar each have theirs, and each user. */
-async function keptKey(name: string, sender: Sender): Promise<`kept:${string}`> {
+async function keptKey(
+  { name, userId }: { name: string; userId: string | null },
+  sender: Sender,
+): Promise<`kept:${string}`> {
   const signedIn = await (await office()).identity.who();
-  if (!signedIn || sender.kind === "offscreen" || !/^[\w:./-]{1,200}$/.test(name)) {
+  if (
+    !signedIn ||
+    signedIn.userId !== userId ||
+    sender.kind === "offscreen" ||
+    !/^[\w:./-]{1,200}$/.test(name)
+  ) {
     throw new TypeError("nothing is kept for this sender");
   }
   return `kept:${signedIn.userId}:${sender.kind}:${name}`;
@@ -81,5 +93,5 @@ async function whoListens(): Promise<Listening | null> {
   const { identity } = await office();
   const signedIn = await identity.who();
   if (signedIn?.kind !== "persona") return signedIn;
-  return { ...signedIn, personaToken: await identity.token() };
+  return { ...signedIn, personaToken: await identity.token(signedIn) };
 }

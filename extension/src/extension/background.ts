@@ -28,4 +28,5 @@ chrome.runtime.onInstalled.addListener(() => {
   void chrome.sidePanel.setPanelBehavior({ openPanelOnActionClick: true });
   void beginAnew().catch(() => {});
 });
+chrome.tabs.onReplaced.addListener((_, tabId) => void forget(`shown:${tabId}`, `session:tab:${tabId}`));
 chrome.tabs.onRemoved.addListener((tabId) => void forget(`shown:${tabId}`, `session:tab:${tabId}`));

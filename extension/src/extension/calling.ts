@@ -1,11 +1,13 @@
 // Calls of the API for those who may not call it themselves.
+import { givenUp } from "../api/client";
 import { isRecord } from "../api/failures";
 import { ApiProblem, type ProblemDocument } from "../api/problem";
 import type { Endpoint, RequestOf } from "../api/types";
+import { notSignedIn } from "../identity/identity";
 import { ConfigurationProblem } from "./configuration";
 import { doubtPolicy } from "./greeting";
 import type { Answers, Message } from "./messages";
-import { checked, office } from "./office";
+import { office } from "./office";
 import type { Sender } from "./senders";
 
 /** Mini calls `mini/*`, Sidecar `sidecar/*`; raises for anything else. */
@@ -21,9 +23,12 @@ export async function call(
   const body = sender.kind === "page" ? { ...message.body, site: sender.site } : message.body;
   const options = message.idempotencyKey === undefined ? {} : { idempotencyKey: message.idempotencyKey };
   try {
-    const { api } = await office();
-    const told = api.call(message.endpoint as Endpoint, body as RequestOf<Endpoint>, options);
-    const answer = await checked(told);
+    const { identity, deskOf } = await office();
+    const signedIn = await identity.who();
+    if (!signedIn) throw notSignedIn();
+    if (signedIn.userId !== message.userId) return { problem: givenUp(false) };
+    const { api } = deskOf(signedIn);
+    const answer = await api.call(message.endpoint as Endpoint, body as RequestOf<Endpoint>, options);
     if (hidesMini(answer)) await doubtPolicy(sender);
     return { answer };
   } catch (error) {

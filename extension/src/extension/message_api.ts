@@ -8,12 +8,13 @@ import { type ClientPort, type LiveClient, liveClient } from "./live_client";
 import { PORT } from "./live_protocol";
 import { ask } from "./messages";
 
-/** The API as the service worker calls it, which also makes what retries there are. */
-export const messageApi: Api = {
+/** The API as the service worker calls it for this user, and for nobody else; it also makes what retries there are. */
+export const messageApi = (userId: string | null): Api => ({
   async call<E extends Endpoint>(endpoint: E, body: RequestOf<E>, options: CallOptions = {}) {
     const { idempotencyKey } = options;
     const told = await ask({
       type: "call",
+      userId,
       endpoint,
       body,
       ...(idempotencyKey !== undefined && { idempotencyKey }),
@@ -21,23 +22,23 @@ export const messageApi: Api = {
     if ("problem" in told) throw new ApiProblem(told.problem);
     return told.answer as AnswerOf<E>;
   },
-};
+});
 
-/** Texts in the service worker's memory, out of the host page's reach. */
-export const messageDrafts: Drafts = {
+/** This user's texts in the service worker's memory, out of the host page's reach. */
+export const messageDrafts = (userId: string | null): Drafts => ({
   async read(name) {
-    return (await ask({ type: "read_kept", name })) ?? undefined;
+    return (await ask({ type: "read_kept", userId, name })) ?? undefined;
   },
   async write(name, draft) {
-    await ask({ type: "keep", name, value: draft });
+    await ask({ type: "keep", userId, name, value: draft });
   },
-};
+});
 
 /** Where this user's Mini stands, on every page. */
-export const placeMemory: Memory = {
-  read: () => messageDrafts.read("place"),
-  write: (remembered) => messageDrafts.write("place", remembered),
-};
+export const placeMemory = (drafts: Drafts): Memory => ({
+  read: () => drafts.read("place"),
+  write: (remembered) => drafts.write("place", remembered),
+});
 
 /** The documents as the offscreen document hears them; `onLost`: the connection to it broke. */
 export const messageLive = (onLost: () => void = () => {}): LiveClient => liveClient(() => connect(onLost));

@@ -5,13 +5,15 @@ import type { ProblemDocument } from "../api/problem";
 import type { SignedIn } from "../identity/identity";
 import type { Session } from "../ports";
 
-/** To the service worker. */
+/** To the service worker. `userId`: for whom the surface is drawn that asks; it may be somebody else's turn by now. */
 export type Message =
   | { type: "hello"; panel?: string }
-  | { type: "call"; endpoint: string; body: unknown; idempotencyKey?: string }
-  | { type: "read_kept"; name: string }
-  | { type: "keep"; name: string; value?: unknown }
+  | { type: "call"; userId: string | null; endpoint: string; body: unknown; idempotencyKey?: string }
+  | { type: "read_kept"; userId: string | null; name: string }
+  | { type: "keep"; userId: string | null; name: string; value?: unknown }
   | { type: "shows"; patientKey: string | null }
+  /** The page in this tab is not there any more: it may have crashed, and told nobody. */
+  | { type: "gone"; tabId: number }
   | { type: "open_sidecar"; patientKey: string | null }
   | { type: "need_listener" }
   | { type: "who_listens" }
@@ -20,10 +22,11 @@ export type Message =
 
 const FIELDS: Record<Message["type"], Record<string, (value: unknown) => boolean>> = {
   hello: { panel: isTextOrNone },
-  call: { endpoint: isText, idempotencyKey: isTextOrNone },
-  read_kept: { name: isText },
-  keep: { name: isText },
+  call: { userId: isTextOrNull, endpoint: isText, idempotencyKey: isTextOrNone },
+  read_kept: { userId: isTextOrNull, name: isText },
+  keep: { userId: isTextOrNull, name: isText },
   shows: { patientKey: isTextOrNull },
+  gone: { tabId: Number.isInteger },
   open_sidecar: { patientKey: isTextOrNull },
   need_listener: {},
   who_listens: {},
@@ -57,6 +60,7 @@ export interface Answers {
   read_kept: unknown;
   keep: null;
   shows: null;
+  gone: null;
   open_sidecar: null;
   /** Whether there is one to connect to: nobody listens for nobody. */
   need_listener: boolean;

@@ -18,6 +18,11 @@ const REFRESH_MS = 5 * 60_000;
 const FIRST_RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 60_000;
 const ORPHAN_MS = 1_000;
+/** Taken out of the document, Mini comes back after this, then ever later, so often at most; */
+const PUT_BACK_MS = 20;
+const MOST_PUT_BACK = 5;
+/** what has stood for so long was not taken away for being foreign. */
+const STANDS_MS = 30_000;
 
 interface Drawn {
   host: HTMLElement;
@@ -34,6 +39,9 @@ export function miniInPage(): MiniInPage {
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let orphanCheck: ReturnType<typeof setTimeout> | undefined;
+  let putBackTimer: ReturnType<typeof setTimeout> | undefined;
+  let putBack = 0;
+  let putBackAt = 0;
 
   async function refresh(): Promise<void> {
     if (!isAlive()) {
@@ -73,8 +81,9 @@ export function miniInPage(): MiniInPage {
     // Of another user nothing is taken over, not even in memory.
     if (drawn && userId !== null && drawn.userId !== userId) erase();
     const isHidden = session.state === "signed_in" && !session.config.policy.show_mini;
-    // Whoever signed out sees it where Mini was; elsewhere there is nothing to tell.
-    if (isHidden || (session.state === "signed_out" && !drawn)) {
+    // Without the policy nobody knows whether Mini may show here. Where it did, it says that somebody signed out
+    // or that nothing can be asked.
+    if (isHidden || session.state === "refused" || (session.state !== "signed_in" && !drawn)) {
       erase();
       return;
     }
@@ -87,10 +96,11 @@ export function miniInPage(): MiniInPage {
     const host = document.createElement(TAG);
     document.documentElement.append(host);
     const live = messageLive(endIfOrphaned);
+    const drafts = messageDrafts(userId);
     const surroundings: Surroundings = {
-      api: messageApi,
+      api: messageApi(userId),
       live,
-      drafts: messageDrafts,
+      drafts,
       sessionId,
       site: location.hostname,
       now: () => Date.now(),
@@ -98,7 +108,7 @@ export function miniInPage(): MiniInPage {
       signIn: () => tell({ type: "open_sidecar", patientKey: null }),
       shows: (patientKey) => tell({ type: "shows", patientKey }),
     };
-    const mounted = mountMini(host, surroundings, { remember: placeMemory });
+    const mounted = mountMini(host, surroundings, { remember: placeMemory(drafts) });
     return { host, mounted, live, userId, adapters: "", stopWatching: () => {} };
   }
 
@@ -136,10 +146,25 @@ export function miniInPage(): MiniInPage {
     tell({ type: "shows", patientKey: null });
   }
 
-  /** An application that makes its document anew takes Mini's place away with it. */
+  /**
+   * An application that makes its document anew takes Mini's place away with it. One that takes away whatever isn't
+   * its own wins in the end: Mini must not wrestle with it for the tab.
+   */
   const observer = new MutationObserver(() => {
-    if (drawn && !drawn.host.isConnected) document.documentElement.append(drawn.host);
+    if (!drawn || drawn.host.isConnected) return;
+    if (performance.now() - putBackAt > STANDS_MS) putBack = 0;
+    if (putBack >= MOST_PUT_BACK) return end();
+    putBackTimer ??= setTimeout(putItBack, PUT_BACK_MS * 4 ** putBack);
   });
+
+  function putItBack(): void {
+    putBackTimer = undefined;
+    if (!drawn || drawn.host.isConnected) return;
+    putBack += 1;
+    putBackAt = performance.now();
+    document.documentElement.append(drawn.host);
+  }
+
   observer.observe(document, { childList: true });
   observer.observe(document.documentElement, { childList: true });
 
@@ -157,6 +182,7 @@ export function miniInPage(): MiniInPage {
     round += 1;
     clearTimeout(timer);
     clearTimeout(orphanCheck);
+    clearTimeout(putBackTimer);
     observer.disconnect();
     removeEventListener("pagehide", onHide);
     removeEventListener("pageshow", onShow);

@@ -6,7 +6,7 @@ import type { Live } from "../ports";
 import { loadConfiguration } from "./configuration";
 import { PORT } from "./live_protocol";
 import { ask } from "./messages";
-import { ownIdentity } from "./senders";
+import { ownIdentity, readSender } from "./senders";
 import { type ServedPort, serve } from "./serving";
 
 /** Without anybody who subscribes, it goes after so long; the service worker makes it anew when it is needed. */
@@ -26,6 +26,10 @@ chrome.runtime.onConnect.addListener((port) => {
   port.onDisconnect.addListener(() => {
     ports -= 1;
     if (ports === 0) idle = setTimeout(close, IDLE_MS);
+    // Of a page that crashed its port alone tells: Chrome has no other event for it, and the same one for every
+    // new document as for a step within one.
+    const sender = port.sender && readSender(port.sender, ownIdentity());
+    if (sender?.kind === "page") ask({ type: "gone", tabId: sender.tabId }).catch(() => {});
   });
   serve(port as ServedPort, live);
 });

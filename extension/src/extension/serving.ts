@@ -19,7 +19,9 @@ export function serve(port: ServedPort, live: Promise<Live>): void {
       subscriptions.delete(wish.id);
       return;
     }
-    if (subscriptions.has(wish.id) || !isAllowed(wish, subscriptions.size)) return;
+    if (subscriptions.has(wish.id)) return;
+    if (!isAllowed(wish, subscriptions.size))
+      return tell(wish.id, { liveness: "refused", document: undefined });
     subscriptions.set(wish.id, () => {});
     const ready = await live.catch(() => null);
     // It may have been taken back while we waited.

@@ -10,6 +10,15 @@ import { unregister } from "./registration";
 import { forget, forgetAllBut, keysOf, read, write } from "./store";
 
 let auth: Promise<Auth> | undefined;
+let reign = new AbortController();
+
+/** Aborted as soon as whoever is signed in now signs out, or somebody else signs in. */
+export const untilSignedOut = (): AbortSignal => reign.signal;
+
+function endReign(): void {
+  reign.abort();
+  reign = new AbortController();
+}
 
 export function identityOf(configuration: Configuration): Identity {
   const { personas, firebase, emulators } = configuration;
@@ -37,6 +46,7 @@ const personaStore = {
 
 /** Somebody signed in on one of our pages. What another user began to write is gone. */
 export async function becomeSomebody(identity: Identity): Promise<void> {
+  endReign();
   await reopenAuth();
   const userId = (await identity.who())?.userId;
   await begin((key) => key === "persona" || key.startsWith(`kept:${userId}:`));
@@ -44,6 +54,7 @@ export async function becomeSomebody(identity: Identity): Promise<void> {
 
 /** Nobody is signed in any more. `keepTexts`: nobody asked for it, so the same user may come back to them. */
 export async function becomeNobody(identity: Identity, keepTexts: boolean): Promise<void> {
+  endReign();
   await identity.signOut().catch(() => {});
   await begin((key) => keepTexts && key.startsWith("kept:"));
   await unregister();

@@ -11,7 +11,7 @@ import { noAnswer } from "../api/failures";
 import { ApiProblem } from "../api/problem";
 import type { FirebaseOptions } from "../live/firestore";
 import { readClaims } from "./claims";
-import { type Identity, notSignedIn } from "./identity";
+import { type Identity, notSignedIn, SomebodyElse } from "./identity";
 
 /** Ready: whoever signed in before is signed in again. */
 export async function openAuth(options: FirebaseOptions, emulator?: string): Promise<Auth> {
@@ -32,9 +32,9 @@ export function firebaseIdentity(open: () => Promise<Auth>): Identity {
       const tenantId = readClaims(lastToken(user))?.tenantId ?? null;
       return tenantId === null ? null : { kind: "firebase", userId: user.uid, tenantId };
     },
-    async token(renew = false) {
+    async token(whose, renew = false) {
       const user = (await open()).currentUser;
-      if (!user) throw notSignedIn();
+      if (user?.uid !== whose.userId) throw new SomebodyElse();
       try {
         return await user.getIdToken(renew);
       } catch (error) {

@@ -10,10 +10,19 @@ export interface SignedIn {
 export interface Identity {
   /** null: nobody. */
   who(): Promise<SignedIn | null>;
-  /** A token that holds; `renew`: also when the last one still seems to. Rejects with ApiProblem. */
-  token(renew?: boolean): Promise<string>;
+  /**
+   * A token of `whose` that holds; `renew`: also when the last one still seems to. Rejects with SomebodyElse when it
+   * is not they who are signed in now, else with ApiProblem.
+   */
+  token(whose: SignedIn, renew?: boolean): Promise<string>;
   signOut(): Promise<void>;
 }
+
+/** Whoever something is done for isn't signed in any more: it is not done for the next. */
+export class SomebodyElse extends Error {}
+
+export const isSameUser = (one: SignedIn | null, other: SignedIn | null): boolean =>
+  one?.userId === other?.userId && one?.tenantId === other?.tenantId && one?.kind === other?.kind;
 
 export const notSignedIn = (): ApiProblem =>
   new ApiProblem({ status: 401, title: "Not signed in", detail: "Sign in to Mobius.", errors: [] });
@@ -28,10 +37,10 @@ export function firstOf(...identities: Identity[]): Identity {
   };
   return {
     who: async () => (await current())?.who() ?? null,
-    async token(renew) {
+    async token(whose, renew) {
       const identity = await current();
-      if (!identity) throw notSignedIn();
-      return identity.token(renew);
+      if (!identity) throw new SomebodyElse();
+      return identity.token(whose, renew);
     },
     async signOut() {
       for (const identity of identities) await identity.signOut();

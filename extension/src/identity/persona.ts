@@ -2,7 +2,7 @@
 import { isRecord, noAnswer } from "../api/failures";
 import { ApiProblem } from "../api/problem";
 import { readClaims } from "./claims";
-import { type Identity, notSignedIn, type SignedIn } from "./identity";
+import { type Identity, isSameUser, notSignedIn, type SignedIn, SomebodyElse } from "./identity";
 
 export interface Persona {
   userId: string;
@@ -54,20 +54,26 @@ const records = (told: unknown, name: string): Record<string, unknown>[] => {
   return Array.isArray(list) ? list.filter(isRecord) : [];
 };
 
+const signedInAs = ({ userId, tenantId }: Persona): SignedIn => ({ kind: "persona", userId, tenantId });
+
 export function personaIdentity(store: PersonaStore, list: () => Promise<Persona[]>): Identity {
+  const personaOf = async (whose: SignedIn): Promise<Persona> => {
+    const persona = await store.read();
+    if (!persona || !isSameUser(signedInAs(persona), whose)) throw new SomebodyElse();
+    return persona;
+  };
   return {
-    async who(): Promise<SignedIn | null> {
+    async who() {
       const persona = await store.read();
-      return persona && { kind: "persona", userId: persona.userId, tenantId: persona.tenantId };
+      return persona && signedInAs(persona);
     },
-    async token(renew = false) {
-      const persona = await store.read();
-      if (!persona) throw notSignedIn();
+    async token(whose, renew = false) {
+      const persona = await personaOf(whose);
       const endsAt = readClaims(persona.token)?.expiresAt ?? 0;
       if (!renew && endsAt - EARLY_MS > Date.now()) return persona.token;
-      const anew = (await list()).find(
-        (each) => each.userId === persona.userId && each.tenantId === persona.tenantId,
-      );
+      const anew = (await list()).find((each) => isSameUser(signedInAs(each), whose));
+      // Whoever signed in while the list came stays signed in.
+      await personaOf(whose);
       if (!anew) throw notSignedIn();
       await store.write(anew);
       return anew.token;

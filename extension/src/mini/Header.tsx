@@ -19,7 +19,9 @@ interface Props {
 /** The one glance, and what moves, folds and closes Mini. It is what Mini is dragged by. */
 export function Header({ view, moving, place, move, folding, onMinimize, onClose }: Props) {
   const { proceed, word, text } = glanceOf(view);
-  const name = folding?.folded && view.kind === "patient" ? (view.shown.name ?? view.shown.idMasked) : null;
+  const folded = folding?.folded && view.kind === "patient" ? view : null;
+  const name = folded && (folded.shown.name ?? folded.shown.idMasked);
+  const picked = folded?.picked ? " · picked by hand" : "";
   return (
     <div class="head" {...moving.grip}>
       <button
@@ -36,9 +38,10 @@ export function Header({ view, moving, place, move, folding, onMinimize, onClose
       <Indicator proceed={proceed} size={16} />
       <h2
         class={name === null ? "glance" : "glance cut"}
-        title={name === null ? undefined : `${name}: ${text}`}
+        title={name === null ? undefined : `${name}${picked}: ${text}`}
       >
         <b class={`is-${proceed}`}>{word}</b> {name === null ? text : <bdi>{name}</bdi>}
+        {picked}
       </h2>
       <div class="buttons">
         {folding && (

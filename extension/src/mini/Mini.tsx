@@ -80,7 +80,13 @@ function Widget({ model, surroundings, remembered, memory, view }: Props & { vie
           onClose={() => model.close()}
         />
         <div class="body" hidden={folded}>
-          <Body view={view} model={model} surroundings={surroundings} onDirty={setDirty} />
+          <Body
+            view={view}
+            model={model}
+            surroundings={surroundings}
+            onDirty={setDirty}
+            onScreen={!minimized && !folded}
+          />
         </div>
       </div>
     </section>
@@ -111,12 +117,14 @@ interface BodyProps {
   model: MiniModel;
   surroundings: Surroundings;
   onDirty(dirty: boolean): void;
+  onScreen: boolean;
 }
 
-function Body({ view, model, surroundings, onDirty }: BodyProps) {
+function Body({ view, ...given }: BodyProps) {
+  const { model, surroundings } = given;
   switch (view.kind) {
     case "patient":
-      return <PatientBody view={view} model={model} surroundings={surroundings} onDirty={onDirty} />;
+      return <PatientBody view={view} {...given} />;
     case "loading":
       return <Skeleton />;
     case "no_patient":

@@ -14,13 +14,15 @@ interface Props {
   model: MiniModel;
   surroundings: Surroundings;
   onDirty(dirty: boolean): void;
+  /** Whether it can be seen: not while it is minimized or folded. */
+  onScreen: boolean;
 }
 
 /** The patient, what is open, and Send. */
-export function PatientBody({ view, model, surroundings, onDirty }: Props) {
-  const { shown, config } = view;
+export function PatientBody({ view, model, surroundings, onDirty, onScreen }: Props) {
+  const { shown, config, picked } = view;
   const [correcting, setCorrecting] = useState(false);
-  const { session, problem, liveness, lastHeard, others, picked, pageNames } = model.state;
+  const { session, problem, liveness, lastHeard, others, pageNames } = model.state;
   const trouble = session.state === "unreachable" ? session.problem : problem;
   const onSent = useCallback(() => model.refresh(), [model]);
   const pick = (patientKey: string) => {
@@ -29,7 +31,7 @@ export function PatientBody({ view, model, surroundings, onDirty }: Props) {
   };
   return (
     <>
-      <Snapshot shown={shown} />
+      <Snapshot shown={shown} picked={picked} />
       <Tasking shown={shown} {...(surroundings.openSidecar && { open: surroundings.openSidecar })} />
       {correcting && <Search surroundings={surroundings} focused onPick={pick} />}
       <div hidden={correcting}>
@@ -40,6 +42,7 @@ export function PatientBody({ view, model, surroundings, onDirty }: Props) {
           shown={shown}
           onSent={onSent}
           onDirty={onDirty}
+          onScreen={onScreen && !correcting}
           compact
         />
       </div>
@@ -72,7 +75,8 @@ export function PatientBody({ view, model, surroundings, onDirty }: Props) {
   );
 }
 
-function Snapshot({ shown: { name, idLabel, idMasked, dob } }: { shown: Shown }) {
+function Snapshot({ shown, picked }: { shown: Shown; picked: boolean }) {
+  const { name, idLabel, idMasked, dob } = shown;
   const details = [[idLabel, idMasked].filter(Boolean).join(" "), dob === null ? "" : birthDate(dob)];
   const told = details.filter((each) => each !== "").join(" · ");
   return (
@@ -85,14 +89,16 @@ function Snapshot({ shown: { name, idLabel, idMasked, dob } }: { shown: Shown })
         </bdi>
       )}
       {told !== "" && <span class="quiet">{told}</span>}
+      {picked && <span class="by-hand">Picked by hand</span>}
     </p>
   );
 }
 
 function Tasking({ shown, open }: { shown: Shown; open?: (patientKey: string) => void }) {
-  const mode = [shown.modeText, shown.needsAck ? "needs your acknowledgement" : null]
-    .filter(Boolean)
-    .join(" · ");
+  const standing = shown.needsAck
+    ? "needs your acknowledgement"
+    : shown.outcome === "dismissed" && "dismissed";
+  const mode = [shown.modeText, standing].filter(Boolean).join(" · ");
   // When the system can't tell, the header has said so.
   const summary = shown.tasking === shown.proceedText ? "" : shown.tasking;
   if (summary === "" && mode === "") return null;

@@ -14,12 +14,12 @@ export function Search({ surroundings, focused = false, onPick }: Props) {
   const id = useId();
   const [query, setQuery] = useState("");
   const [active, setActive] = useState(0);
-  const { results, says } = useSearch(surroundings, query);
+  const { results, stale, says } = useSearch(surroundings, query);
   useEffect(() => setActive(0), [results]);
+  const chosen = stale ? undefined : results[active];
 
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.isComposing) return;
-    const chosen = results[active];
     if (event.key === "Enter" && chosen) onPick(chosen.id);
     else if (event.key === "ArrowDown") setActive((active + 1) % Math.max(results.length, 1));
     else if (event.key === "ArrowUp") setActive((active + results.length - 1) % Math.max(results.length, 1));
@@ -55,11 +55,18 @@ export function Search({ surroundings, focused = false, onPick }: Props) {
         aria-autocomplete="list"
         aria-expanded={results.length > 0}
         aria-controls={`${id}-list`}
-        aria-activedescendant={results[active] && `${id}-${active}`}
+        aria-activedescendant={chosen && `${id}-${active}`}
         onInput={(event) => setQuery(event.currentTarget.value)}
         onKeyDown={onKeyDown}
       />
-      <div class="found" id={`${id}-list`} role="listbox" aria-label="Patients" hidden={results.length === 0}>
+      <div
+        class="found"
+        id={`${id}-list`}
+        role="listbox"
+        aria-label="Patients"
+        aria-busy={stale}
+        hidden={results.length === 0}
+      >
         {results.map(({ id: patientKey, name, id_masked }, index) => (
           // The keys are in the input's hands, as a combo box has it.
           // biome-ignore lint/a11y/useKeyWithClickEvents: see above.
@@ -69,10 +76,11 @@ export function Search({ surroundings, focused = false, onPick }: Props) {
             class="hit"
             role="option"
             tabIndex={-1}
-            aria-selected={index === active}
+            aria-selected={!stale && index === active}
+            aria-disabled={stale}
             onPointerMove={() => setActive(index)}
             onPointerDown={(event) => event.preventDefault()}
-            onClick={() => onPick(patientKey)}
+            onClick={() => stale || onPick(patientKey)}
           >
             <bdi class="cut" title={name ?? undefined}>
               {name ?? "Name hidden"}

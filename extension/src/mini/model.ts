@@ -2,6 +2,7 @@
 import { ApiProblem } from "../api/problem";
 import type { Config, RequestOf, Status } from "../api/types";
 import type { PatientStateDocument } from "../live/documents";
+import { livenessOf } from "../patient/shown";
 import type { Heard, Session, Sighting, Surroundings, Unsubscribe } from "../ports";
 import { othersOf, withAnswer, withHeard } from "./knowledge";
 import { Pulse, type PulseOptions } from "./pulse";
@@ -10,13 +11,23 @@ import { type MiniState, NOTHING_KNOWN } from "./view";
 type Kind = RequestOf<"mini/interaction">["kind"];
 
 const UNKNOWN_TROUBLE = "Mobius can't be reached.";
+const UNHEARD: Heard<PatientStateDocument> = { liveness: "connecting", document: undefined };
+
+export interface MiniModelOptions extends PulseOptions {
+  /** The address of the page. */
+  address?: () => string;
+}
 
 export class MiniModel {
   state: MiniState = NOTHING_KNOWN;
   readonly #listeners = new Set<() => void>();
   readonly #pulse: Pulse;
+  readonly #address: () => string;
   #page: Sighting | null = null;
   #picked: Sighting | null = null;
+  /** The page's address when somebody was picked. */
+  #pickedAt = "";
+  #heard = UNHEARD;
   #document: PatientStateDocument | null = null;
   #listening: { patientKey: string; end: Unsubscribe } | null = null;
   #shows: string | null = null;
@@ -31,9 +42,10 @@ export class MiniModel {
 
   constructor(
     private readonly surroundings: Surroundings,
-    options: PulseOptions = {},
+    { address = () => "", ...options }: MiniModelOptions = {},
   ) {
     this.#pulse = new Pulse(() => this.#ask(), options);
+    this.#address = address;
   }
 
   subscribe(listener: () => void): Unsubscribe {
@@ -63,7 +75,10 @@ export class MiniModel {
     }
   }
 
-  /** Somebody is on the page, or nobody. Whom a person picked by hand counts until the page names another. */
+  /**
+   * Somebody is on the page, or nobody. Whom a person picked by hand counts until the page names another, or goes
+   * elsewhere (see `moved`).
+   */
   show(sighting: Sighting | null): void {
     if (isSame(sighting, this.#page)) return;
     this.#page = sighting;
@@ -71,11 +86,22 @@ export class MiniModel {
   }
 
   pick(patientKey: string): void {
+    this.#pickedAt = this.#address();
     this.#turn({ kind: "picked", patientKey });
   }
 
   backToPage(): void {
     this.#turn(null);
+  }
+
+  /**
+   * The page may have another address now: then it may show another record, though nobody can tell whose, and whom
+   * a person picked is not shown beside it. Whether it was so.
+   */
+  moved(): boolean {
+    const isLeft = this.#picked !== null && this.#address() !== this.#pickedAt;
+    if (isLeft) this.#turn(null);
+    return isLeft;
   }
 
   /** Asks again now: a tab that shows again, a network that is back, a Send that was stored. */
@@ -135,11 +161,14 @@ export class MiniModel {
     this.#listening?.end();
     this.#listening = null;
     this.#document = null;
+    this.#heard = UNHEARD;
   }
 
   async #ask(): Promise<void> {
+    // Perhaps no event told of it; whoever shows then is asked for already.
+    if (this.#ended || this.moved()) return;
     const { config, closed, shutOut } = this.state;
-    if (this.#ended || config === null || closed || shutOut || !config.policy.show_mini) return;
+    if (config === null || closed || shutOut || !config.policy.show_mini) return;
     this.#asked += 1;
     const [turn, mine] = [this.#turns, this.#asked];
     const answer = await this.#call().catch((error: unknown) => error);
@@ -174,7 +203,7 @@ export class MiniModel {
   #take(status: Status, config: Config): void {
     const hidden = !status.policy.show_mini;
     const known = hidden ? null : withAnswer(this.state.known, this.#document, status, config);
-    this.#set({ known, hidden, answered: true, problem: null });
+    this.#set({ known, hidden, answered: true, problem: null, liveness: livenessOf(this.#heard, known) });
     this.#listen(known?.patientKey ?? null);
     if (this.state.named || hidden) this.#pulse.later(config, known?.proceed === "blue" ? "blue" : "well");
   }
@@ -220,19 +249,21 @@ export class MiniModel {
     };
   }
 
-  #hear({ liveness, document }: Heard<PatientStateDocument>): void {
-    const { known, config, lastHeard } = this.state;
-    // Perhaps the user may not come in any more: the API knows.
-    if (liveness === "refused" && this.state.liveness !== "refused") this.#pulse.soon();
-    const heardAt = liveness === "live" ? this.surroundings.now() : lastHeard;
-    if (!document || known === null || config === null) {
-      this.#set({ liveness, lastHeard: heardAt });
-      return;
+  #hear(heard: Heard<PatientStateDocument>): void {
+    this.#heard = heard;
+    const { document } = heard;
+    const { known: before, config } = this.state;
+    let [known, askAgain] = [before, false];
+    if (document && before !== null && config !== null) {
+      if (document.version >= (this.#document?.version ?? 0)) this.#document = document;
+      ({ known, askAgain } = withHeard(before, document, config));
     }
-    if (document.version >= (this.#document?.version ?? 0)) this.#document = document;
-    const heard = withHeard(known, document, config);
-    this.#set({ liveness, lastHeard: heardAt, known: heard.known });
-    if (heard.askAgain) this.#pulse.soon();
+    const liveness = livenessOf(heard, known);
+    // Perhaps the user may not come in any more: the API knows.
+    if (liveness === "refused" && this.state.liveness !== "refused") askAgain = true;
+    const lastHeard = liveness === "live" ? this.surroundings.now() : this.state.lastHeard;
+    this.#set({ known, liveness, lastHeard });
+    if (askAgain) this.#pulse.soon();
   }
 
   #tell(kind: Kind, patientKey: string | null): void {

@@ -3,6 +3,7 @@ import { adopt } from "../look/sheet";
 import tokens from "../look/tokens.css";
 import type { Mounted, Surroundings } from "../ports";
 import sendStyles from "../send/send.css";
+import { watchAddress } from "./address";
 import { guard } from "./guard";
 import { Mini } from "./Mini";
 import miniStyles from "./mini.css";
@@ -24,7 +25,10 @@ export function mountMini(host: HTMLElement, surroundings: Surroundings, options
   const root = host.attachShadow({ mode: options.shadow ?? "closed" });
   adopt(root, tokens, sendStyles, miniStyles);
   const unguard = guard(host);
-  const model = new MiniModel(surroundings, { visible: () => document.visibilityState !== "hidden" });
+  const model = new MiniModel(surroundings, {
+    visible: () => document.visibilityState !== "hidden",
+    address: () => location.href,
+  });
   const memory = options.remember ?? null;
   let ended = false;
 
@@ -33,6 +37,7 @@ export function mountMini(host: HTMLElement, surroundings: Surroundings, options
   };
   document.addEventListener("visibilitychange", wake);
   addEventListener("online", wake);
+  const unwatch = watchAddress(() => model.moved());
 
   // Where it stood is read before it is drawn: it must not jump there.
   void (memory?.read() ?? Promise.resolve(null))
@@ -53,6 +58,7 @@ export function mountMini(host: HTMLElement, surroundings: Surroundings, options
       ended = true;
       document.removeEventListener("visibilitychange", wake);
       removeEventListener("online", wake);
+      unwatch();
       model.end();
       render(null, root);
       unguard();

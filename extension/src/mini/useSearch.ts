@@ -7,24 +7,32 @@ export type Hit = AnswerOf<"mini/patient/search">["results"][number];
 
 const DEBOUNCE_MS = 200;
 const SHORTEST = 2;
-const NONE: readonly Hit[] = [];
+const NONE: Found = { query: "", results: [], says: "" };
+
+interface Found {
+  /** What was asked for. */
+  query: string;
+  results: readonly Hit[];
+  says: string;
+}
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the API takes none.
 const CONTROL = /[\x00-\x1f\x7f]+/g;
 
-/** The patients that fit what is typed; an answer to something typed earlier never shows. */
+/**
+ * The patients that fit what is typed. What was found for something typed earlier stays until the next answer, so
+ * that nothing jumps, as `stale`: nobody of it is meant any more.
+ */
 export function useSearch(
   surroundings: Surroundings,
   typed: string,
-): { results: readonly Hit[]; says: string } {
-  const [results, setResults] = useState(NONE);
-  const [says, setSays] = useState("");
+): { results: readonly Hit[]; stale: boolean; says: string } {
+  const [found, setFound] = useState(NONE);
   const query = typed.replace(CONTROL, " ").trim();
 
   useEffect(() => {
-    setSays("");
     if (query.length < SHORTEST) {
-      setResults(NONE);
+      setFound({ ...NONE, query });
       return;
     }
     let current = true;
@@ -37,13 +45,11 @@ export function useSearch(
           ...(site !== undefined && { site }),
           ...(applicationId !== undefined && { application_id: applicationId }),
         });
-        if (!current) return;
-        setResults(answer.results);
-        if (answer.results.length === 0) setSays("No patient found.");
+        const { results } = answer;
+        if (current) setFound({ query, results, says: results.length === 0 ? "No patient found." : "" });
       } catch (error) {
-        if (!current) return;
-        setResults(NONE);
-        setSays(error instanceof ApiProblem ? error.problem.detail : "Mobius can't be reached.");
+        const says = error instanceof ApiProblem ? error.problem.detail : "Mobius can't be reached.";
+        if (current) setFound({ ...NONE, query, says });
       }
     }, DEBOUNCE_MS);
     return () => {
@@ -52,5 +58,6 @@ export function useSearch(
     };
   }, [surroundings, query]);
 
-  return { results, says };
+  const stale = found.query !== query;
+  return { results: found.results, stale, says: stale ? "" : found.says };
 }

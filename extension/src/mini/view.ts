@@ -59,7 +59,7 @@ export type MiniView =
   | { kind: "unknown"; config: Config }
   /** The system can't tell, and nothing is known that could be shown instead. */
   | { kind: "blue"; text: string; problem: string }
-  | { kind: "patient"; config: Config; shown: Shown };
+  | { kind: "patient"; config: Config; shown: Shown; picked: boolean };
 
 // When even the policy's words for blue never came.
 const NO_WORDS = "Mobius can't tell right now";
@@ -75,7 +75,7 @@ export function viewOf(state: MiniState): MiniView {
   }
   if (!config.policy.show_mini) return { kind: "hidden" };
   if (!state.named) return { kind: "no_patient", config };
-  if (known !== null) return { kind: "patient", config, shown: known };
+  if (known !== null) return { kind: "patient", config, shown: known, picked: state.picked };
   if (state.answered) return { kind: "unknown", config };
   const trouble = session.state === "unreachable" ? session.problem : problem;
   if (trouble === null) return { kind: "loading" };

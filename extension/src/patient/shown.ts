@@ -11,6 +11,7 @@ import type {
   Status,
 } from "../api/types";
 import type { PatientStateDocument } from "../live/documents";
+import type { Heard, Liveness } from "../ports";
 
 export interface ShownSubmission {
   who: string;
@@ -162,4 +163,13 @@ export function isOtherSnapshot(shown: Shown, document: PatientStateDocument): b
   return (
     shown.snapshotVersion !== null && heard !== shown.snapshotVersion && document.version >= shown.version
   );
+}
+
+/**
+ * How live what shows is. The API may be ahead of the documents: an older one, or none, doesn't confirm what it
+ * told, however well it is listened to.
+ */
+export function livenessOf(heard: Heard<PatientStateDocument>, shown: Shown | null): Liveness {
+  const isBehind = (heard.document?.version ?? 0) < (shown?.version ?? 0);
+  return heard.liveness === "live" && isBehind ? "connecting" : heard.liveness;
 }

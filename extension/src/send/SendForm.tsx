@@ -1,9 +1,10 @@
 // The note, the asserted values and Send, with everything about drafts: for Mini and Sidecar alike. Wants
 // look/tokens.css and send/send.css in its root.
-import { useEffect, useId, useMemo, useRef } from "preact/hooks";
+import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import type { Config } from "../api/types";
 import { useNow } from "../look/useNow";
 import { useStore } from "../look/useStore";
+import { useVisible } from "../look/useVisible";
 import type { Shown } from "../patient/shown";
 import type { Surroundings } from "../ports";
 import { AckLine } from "./AckLine";
@@ -27,6 +28,8 @@ export interface SendFormProps {
   onDirty?: (dirty: boolean) => void;
   /** In Mini's width: fewer lines. */
   compact?: boolean;
+  /** Whether it can be seen while its tab shows: not in a minimized Mini. */
+  onScreen?: boolean;
 }
 
 /** Each patient has a form of their own: what one holds never shows beside another's name. */
@@ -34,7 +37,8 @@ export function SendForm(props: SendFormProps) {
   return <PatientForm key={`${props.config.user.user_id}:${props.shown.patientKey}`} {...props} />;
 }
 
-function PatientForm({ surface, surroundings, config, shown, onSent, onDirty, compact }: SendFormProps) {
+function PatientForm(props: SendFormProps) {
+  const { surface, surroundings, config, shown, onSent, onDirty, compact, onScreen = true } = props;
   const { patientKey } = shown;
   const id = useId();
   const form = useRef<HTMLFormElement>(null);
@@ -45,24 +49,32 @@ function PatientForm({ surface, surroundings, config, shown, onSent, onDirty, co
   );
   const { draft, sending, refusal, receipt } = useStore(sender);
   const dirty = isDirty(draft);
-  useEffect(() => onDirty?.(dirty), [dirty, onDirty]);
+  useEffect(() => {
+    onDirty?.(dirty);
+    return () => onDirty?.(false);
+  }, [dirty, onDirty]);
   // Somebody else's Send is spoken when it comes, not when it was there already.
   const firstAck = useRef(shown.submission?.when);
   const { submission } = shown;
   const isNewAck = submission?.when !== firstAck.current && submission?.who !== config.user.display_name;
   const showing = { responseId: shown.responseId, proceed: shown.proceed };
-  const answered = answeredBy(draft, useSeen(showing, dirty));
   const mayOverride = config.permissions.override;
+  const seen = useSeen(showing, dirty, useVisible() && onScreen);
+  const answered = answeredBy(draft, seen, mayOverride);
   const content = contentOf(draft, answered, mayOverride);
   const lacks = lacksOf(content);
   const sendable = lacks.length === 0 && !sending;
   const firstLack = lacks[0];
   const hint = hintAt(firstLack, mayOverride);
+  const [isPressed, setPressed] = useState(false);
+  // A note that is missing is said once somebody pressed Send without it, not before.
+  const noteLack = firstLack === "note_too_long" || (firstLack === "note_missing" && isPressed);
 
   const send = async () => {
+    setPressed(firstLack === "note_missing");
     if (firstLack === "note_missing" || firstLack === "note_too_long")
       form.current?.querySelector("textarea")?.focus();
-    const stored = await sender.send(answered);
+    const stored = await sender.send(content, answered);
     if (stored) onSent?.(stored);
   };
   // Where the API refused a field, there the typing goes on.
@@ -92,7 +104,7 @@ function PatientForm({ surface, surroundings, config, shown, onSent, onDirty, co
         id={`${id}-note`}
         value={draft.note}
         readOnly={sending}
-        problem={refusal?.fields.note ?? (firstLack === "note_too_long" ? LACKS.note_too_long : undefined)}
+        problem={refusal?.fields.note ?? (noteLack ? LACKS[firstLack] : undefined)}
         rows={compact ? 2 : 3}
         onChange={(note) => sender.change({ note }, showing)}
       />

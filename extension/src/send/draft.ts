@@ -20,7 +20,7 @@ export interface Answered {
 /** A Send that was tried and whose fate is not known: tried again, it must be the same, word for word. */
 export interface Attempt {
   key: string;
-  chosen: Chosen;
+  content: Content;
   answered: Answered;
 }
 
@@ -72,16 +72,18 @@ export function changed(draft: Draft, change: Partial<Chosen>, showing: Answered
   return isDirty(draft) ? next : { ...next, begunOn: showing.responseId };
 }
 
-/** Whether what was tried is still what the draft says. */
-export function isUntried(draft: Draft): boolean {
-  return draft.attempt === null || !isSameChoice(draft.attempt.chosen, draft);
+/** Whether the draft, as an answer to what was answered then, still says what was tried. */
+export function isTried(draft: Draft, mayOverride: boolean): draft is Draft & { attempt: Attempt } {
+  const { attempt } = draft;
+  return attempt !== null && isSame(attempt.content, contentOf(draft, attempt.answered, mayOverride));
 }
 
-function isSameChoice(one: Chosen, other: Chosen): boolean {
+function isSame(one: Content, other: Content): boolean {
   return (
-    noteAsSent(one.note) === noteAsSent(other.note) &&
-    one.proceed === other.proceed &&
-    one.tasking === other.tasking
+    one.note_text === other.note_text &&
+    one.override_proceed === other.override_proceed &&
+    one.override_tasking === other.override_tasking &&
+    one.system_response_id === other.system_response_id
   );
 }
 
@@ -93,8 +95,8 @@ function isSameChoice(one: Chosen, other: Chosen): boolean {
  * calls it `superseded`, so nothing is lost by answering what was really on the screen, and nobody is put down
  * as having acknowledged what they never saw.
  */
-export function answeredBy(draft: Draft, seen: Answered): Answered {
-  return draft.attempt !== null && !isUntried(draft) ? draft.attempt.answered : seen;
+export function answeredBy(draft: Draft, seen: Answered, mayOverride: boolean): Answered {
+  return isTried(draft, mayOverride) ? draft.attempt.answered : seen;
 }
 
 /** What Send would say now. A role that may only confirm asserts what the system shows. */
@@ -118,16 +120,11 @@ export function lacksOf(content: Content): Lack[] {
   return lacks;
 }
 
-/** The draft once its Send is tried: the key of the same Send, or a new one when anything changed. */
-export function tried(draft: Draft, answered: Answered, newKey: () => string): Draft & { attempt: Attempt } {
-  if (draft.attempt !== null && !isUntried(draft)) return { ...draft, attempt: draft.attempt };
-  const { note, proceed, tasking } = draft;
-  return { ...draft, attempt: { key: newKey(), chosen: { note, proceed, tasking }, answered } };
-}
-
-/** The draft once it is known that nothing was stored. */
-export function refused(draft: Draft): Draft {
-  return { ...draft, attempt: null };
+/** What is tried when `content` is sent: the same Send with its key, or a new one when anything changed. */
+export function tried(draft: Draft, content: Content, answered: Answered, newKey: () => string): Attempt {
+  const { attempt } = draft;
+  if (attempt !== null && isSame(attempt.content, content)) return attempt;
+  return { key: newKey(), content, answered };
 }
 
 /** Whether the system has said something newer since the draft was begun. */

@@ -3,7 +3,7 @@
 import type { Config } from "../api/types";
 import type { Surroundings, Unsubscribe } from "../ports";
 import type { Answered, Chosen, Content, Draft } from "./draft";
-import { answeredBy, changed, contentOf, EMPTY, isDirty, isUntried, lacksOf, refused, tried } from "./draft";
+import { changed, EMPTY, isDirty, isTried, lacksOf, tried } from "./draft";
 import { keeperOf } from "./keeper";
 import type { Refusal } from "./sentences";
 import { LEFT_UNDER_WAY, refusalOf } from "./sentences";
@@ -31,6 +31,7 @@ export interface SenderState {
 interface Place {
   surface: SendingSurface;
   surroundings: Surroundings;
+  /** As it is when the sender begins. What the user may do can change under it: the form says what is sent. */
   config: Config;
   patientKey: string;
 }
@@ -72,18 +73,21 @@ export class Sender {
     this.#keep();
   }
 
-  /** Sends what the draft says, if it may; once, however often it is pressed. The receipt when it was stored. */
-  async send(seen: Answered): Promise<Receipt | null> {
+  /**
+   * Sends `content`, which is what the form shows, if it may; once, however often it is pressed. The receipt when
+   * it was stored.
+   */
+  async send(content: Content, answered: Answered): Promise<Receipt | null> {
     const { draft, sending } = this.state;
-    const answered = answeredBy(draft, seen);
-    const content = contentOf(draft, answered, this.place.config.permissions.override);
     if (sending || lacksOf(content).length > 0) return null;
-    const attempted = tried(draft, answered, newKey);
+    const attempt = tried(draft, content, answered, newKey);
+    const attempted = { ...draft, attempt };
     this.#become({ draft: attempted, sending: true, refusal: null, receipt: null });
     this.#keep();
-    const receipt = await this.#call(content, attempted.attempt.key).catch((error: unknown) => {
+    const receipt = await this.#call(content, attempt.key).catch((error: unknown) => {
       const refusal = refusalOf(error);
-      this.#become({ draft: refusal.passing ? attempted : refused(attempted), sending: false, refusal });
+      // Refused, this try stored nothing; what was tried before it, and got lost, may be stored all the same.
+      this.#become({ draft: refusal.passing ? attempted : draft, sending: false, refusal });
       return null;
     });
     if (receipt !== null) {
@@ -117,7 +121,8 @@ export class Sender {
     // Who typed before it came has begun another one.
     if (draft === null || this.#touched || this.state.sending) return;
     this.#typedTold = true;
-    this.#become({ draft, refusal: isUntried(draft) ? null : LEFT_UNDER_WAY });
+    const { override } = this.place.config.permissions;
+    this.#become({ draft, refusal: isTried(draft, override) ? LEFT_UNDER_WAY : null });
   }
 
   #keep(): void {
@@ -153,12 +158,12 @@ function newKey(): string {
 const senders = new WeakMap<Surroundings, Map<string, Sender>>();
 
 /**
- * The sender of this patient's Send on this surface. A draft belongs to who wrote it: on a shared computer the
- * next user finds none of it.
+ * The sender of this patient's Send on this surface. A draft belongs to who wrote it, so that on a shared computer
+ * the next user finds none of it, and to the tab where it was written: shared by two, it would be sent by both.
  */
 export function senderOf(place: Place): Sender {
   const { surroundings, surface, config, patientKey } = place;
-  const name = `${surface}:${config.user.user_id}:${patientKey}`;
+  const name = `${surface}:${surroundings.sessionId}:${config.user.user_id}:${patientKey}`;
   const mine = senders.get(surroundings) ?? new Map<string, Sender>();
   senders.set(surroundings, mine);
   const known = mine.get(name);

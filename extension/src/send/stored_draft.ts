@@ -1,6 +1,6 @@
 // A draft as it was read back. Storage is not to be trusted: an older version of us may have written it.
 import type { AssertedProceed, AssertedTasking, ProceedIndicator } from "../api/types";
-import type { Answered, Attempt, Chosen, Draft } from "./draft";
+import type { Answered, Attempt, Chosen, Content, Draft } from "./draft";
 
 type Fields = Record<string, unknown>;
 
@@ -28,9 +28,19 @@ function isAnswered(value: unknown): value is Answered {
   return isFields(value) && isTextOrNull(value.responseId) && isOneOf(INDICATORS, value.proceed);
 }
 
+function isContent(value: unknown): value is Content {
+  return (
+    isFields(value) &&
+    typeof value.note_text === "string" &&
+    (value.override_proceed === null || isOneOf(PROCEED, value.override_proceed)) &&
+    (value.override_tasking === null || isOneOf(TASKING, value.override_tasking)) &&
+    isTextOrNull(value.system_response_id)
+  );
+}
+
 function isAttempt(value: unknown): value is Attempt {
   return (
-    isFields(value) && typeof value.key === "string" && isChosen(value.chosen) && isAnswered(value.answered)
+    isFields(value) && typeof value.key === "string" && isContent(value.content) && isAnswered(value.answered)
   );
 }
 

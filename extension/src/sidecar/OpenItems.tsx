@@ -31,7 +31,12 @@ export function OpenItems({ inbox, first, ...others }: Props) {
     if (most + STEP > items.length && cursor !== null) void inbox.loadMore();
   };
   return (
-    <Section place="items" title="Open items" count={isKnown ? openCount : undefined}>
+    <Section
+      place="items"
+      title="Open items"
+      count={isKnown ? openCount : undefined}
+      aside={<span class="quiet">Yours and your role’s, of all patients</span>}
+    >
       {!isKnown && !problem && <div class="skeleton" aria-hidden="true" />}
       {isKnown && items.length === 0 && <p class="quiet">Nothing is open for you or your role.</p>}
       {items.length > 0 && (

@@ -56,6 +56,13 @@ function NotSignedIn({ model, view: { session } }: { model: Model; view: Sidecar
       </State>
     );
   }
+  if (session.state === "refused") {
+    return (
+      <State title="Not allowed">
+        <p class="quiet">{session.problem}</p>
+      </State>
+    );
+  }
   return <Skeleton />;
 }
 

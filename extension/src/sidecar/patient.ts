@@ -3,7 +3,7 @@
 import type { ApiProblem } from "../api/problem";
 import type { AnswerOf, Config, HistoryEvent, OutcomeKind, RequestOf, SidecarState } from "../api/types";
 import type { PatientStateDocument, PresenceDocument } from "../live/documents";
-import { fromState, isOtherSnapshot, type Shown, withDocument } from "../patient/shown";
+import { fromState, isOtherSnapshot, livenessOf, type Shown, withDocument } from "../patient/shown";
 import type { Heard, Liveness, Surroundings, Unsubscribe } from "../ports";
 import { type Asking, createAsking, refreshMs, type Visible, type Went } from "./asking";
 import { isWorthRetrying, problemOf } from "./problems";
@@ -72,6 +72,8 @@ const FIRST: PatientView = {
   isHereKnown: false,
 };
 
+const UNHEARD: Heard<PatientStateDocument> = { liveness: "connecting", document: undefined };
+
 /** So many events come with the state. */
 const NEWEST = 10;
 const OLDER = 30;
@@ -81,6 +83,7 @@ export function openPatient(given: Given): Patient {
   const { api, live, sessionId: session_id, now } = surroundings;
   const store = createStore<PatientView>(FIRST);
   let document: PatientStateDocument | null = null;
+  let lastSaid: Heard<PatientStateDocument> = UNHEARD;
   let cursor: string | null = null;
   let isOver = false;
   let glassTimer: ReturnType<typeof setTimeout> | undefined;
@@ -105,11 +108,13 @@ export function openPatient(given: Given): Patient {
     const until = answer.policy.glass_broken_until;
     // Behind broken glass the events carry more: the two sights of one timeline are not mixed.
     const history = (saw === null) === (until === null) ? events : [];
+    const shown = told && document ? withDocument(told, document, config) : told;
     const next = joined(answer.history, history);
     if (next === null || history.length === 0) cursor = null;
     store.set({
       phase: told ? "shown" : "unknown",
-      shown: told && document ? withDocument(told, document, config) : told,
+      shown,
+      liveness: livenessOf(lastSaid, shown),
       problem: null,
       lastHeard: now(),
       glassUntil: until === null ? null : Date.parse(until),
@@ -131,6 +136,7 @@ export function openPatient(given: Given): Patient {
       // Who may not see it sees nothing of it any more, and hears nothing.
       for (const stop of stops.splice(0)) stop();
       document = null;
+      lastSaid = UNHEARD;
       cursor = null;
       const isLocked = problem.status === 403 && !config.permissions.sidecar;
       store.set({ ...FIRST, phase: isLocked ? "locked" : "refused", problem });
@@ -141,21 +147,20 @@ export function openPatient(given: Given): Patient {
   }
 
   function hearState(heard: Heard<PatientStateDocument>): void {
-    const { liveness: was, lastHeard, shown, phase } = store.get();
-    const isLive = heard.liveness === "live";
-    store.set({ liveness: heard.liveness, lastHeard: isLive || was === "live" ? now() : lastHeard });
-    if (was !== heard.liveness && (heard.liveness === "refused" || (isLive && store.get().problem)))
-      asking.soon();
-    const said = heard.document;
-    if (!said || said.version < (document?.version ?? 0)) return;
-    document = said;
-    if (shown === null) {
-      if (phase === "unknown" || phase === "failed") asking.soon();
-      return;
-    }
-    const isNews = said.version > shown.version || isOtherSnapshot(shown, said);
-    store.set({ shown: withDocument(shown, said, config) });
-    if (isNews) asking.soon();
+    const { liveness: was, lastHeard, shown: before, phase, problem } = store.get();
+    lastSaid = heard;
+    const { document: said } = heard;
+    const news = said && said.version >= (document?.version ?? 0) ? said : null;
+    if (news) document = news;
+    const shown = news && before ? withDocument(before, news, config) : before;
+    const liveness = livenessOf(heard, shown);
+    const isLive = liveness === "live";
+    store.set({ shown, liveness, lastHeard: isLive || was === "live" ? now() : lastHeard });
+    if (was !== liveness && (liveness === "refused" || (isLive && problem))) asking.soon();
+    if (news === null) return;
+    const isAwaited = before === null && (phase === "unknown" || phase === "failed");
+    const isNews = before !== null && (news.version > before.version || isOtherSnapshot(before, news));
+    if (isAwaited || isNews) asking.soon();
   }
 
   function listen(): void {

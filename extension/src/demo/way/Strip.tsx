@@ -14,7 +14,8 @@ export function Strip({ ways }: { ways: readonly Way[] }) {
   const end = roundUp(Math.max(0, ...ends));
   const middle = (name: keyof Stages) => median(drawn.map(({ stages }) => durationOf(stages[name])));
   return (
-    <section class="strip" aria-labelledby="strip-title">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: on a narrow screen it scrolls, by keyboard too
+    <section class="strip" aria-labelledby="strip-title" tabIndex={0}>
       <table class="ways">
         <caption>
           <h2 id="strip-title">The way of each Send</h2>
@@ -67,7 +68,7 @@ export function Strip({ ways }: { ways: readonly Way[] }) {
           {latest.length === 0 && (
             <tr>
               <td class="none-yet" colSpan={9}>
-                Press Send in either window: its way is drawn here.
+                Write a note in either window and press Send: its way is drawn here.
               </td>
             </tr>
           )}

@@ -70,13 +70,16 @@ export async function beginPanel(place: HTMLElement): Promise<void> {
     become(hello.sessionId, hello.signedIn?.userId ?? null);
   }
 
-  /** Of another user nothing is taken over, not even in memory. */
+  /** Of another user nothing is taken over, not even in memory; nor does one who is refused keep what they saw. */
   function become(sessionId: string, userId: string | null): void {
-    if (drawn && (session.state === "signed_out" || drawn.userId !== userId)) erase();
+    const isOver = session.state === "signed_out" || session.state === "refused";
+    if (drawn && (isOver || drawn.userId !== userId)) erase();
     if (session.state === "signed_out" || !sidecar.current) return;
     if (!drawn) {
       const live = messageLive();
-      const surroundings = { api: messageApi, live, drafts: messageDrafts, sessionId, now: () => Date.now() };
+      const api = messageApi(userId);
+      const drafts = messageDrafts(userId);
+      const surroundings = { api, live, drafts, sessionId, now: () => Date.now() };
       // Open: the page is our own, there is nobody here to keep out.
       drawn = { userId, live, mounted: mountSidecar(sidecar.current, surroundings, { shadow: "open" }) };
       drawn.mounted.become(session);
